@@ -1,0 +1,2 @@
+"""copytrade"""
+__version__ = "1.0.0"
