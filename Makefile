@@ -1,0 +1,79 @@
+# Everything runs from one folder, .venv; each target installs only what it misses. Needs git, make and Python 3.11 or newer.
+#
+#   make demo     watch it copy a wallet on the embedded exchange: no key, no money (ARGS="..." are handed on)
+#   make test     the tests            (ARGS="..." are handed to pytest)
+#   make check    format, lint, types, import contracts, docs
+#   make lock     remake both lock files from pyproject.toml (ARGS=--upgrade to move to the newest releases)
+#   make clean    throw .venv and all caches away
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+ARGS ?=
+
+help:
+	@sed -n 's/^#   make/make/p' Makefile
+
+demo: $(VENV)/.runtime $(VENV)/.self
+	$(BIN)/copytrade demo $(ARGS)
+
+test: $(VENV)/.dev $(VENV)/.self
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev $(VENV)/.self
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@if [ -f scripts/check_docs.py ]; then echo "$(BIN)/python scripts/check_docs.py"; $(BIN)/python scripts/check_docs.py; fi
+
+# The runtime lock is compiled under the pins of the development lock, so that both fit into one folder.
+# uv does not read pip's configuration: where pip is told of another index, uv is told of the same.
+lock: $(VENV)/.dev
+	@set -eu; \
+	index=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true); \
+	if [ -n "$$index" ]; then UV_DEFAULT_INDEX=$$index; export UV_DEFAULT_INDEX; fi; \
+	compile() { \
+		$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate \
+			--no-emit-index-url --custom-compile-command "make lock" --quiet $(ARGS) "$$@"; \
+	}; \
+	compile --all-extras --group dev --output-file requirements-dev.lock; \
+	compile --group build --constraints requirements-dev.lock --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find copytrade tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# PYTHON=... names an interpreter; otherwise the first of these that is new enough and can make a virtual environment.
+$(VENV)/.made:
+	@set -eu; \
+	for python in "$${PYTHON:-}" python3 python3.13 python3.12 python3.11 python3.14 python; do \
+		if [ -n "$$python" ] && "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "making $(VENV) with $$("$$python" --version)"; \
+			"$$python" -m venv --clear $(VENV); \
+			touch $@; \
+			exit 0; \
+		fi; \
+	done; \
+	echo "copytrade needs Python 3.11 or newer with its venv module (on Debian: apt-get install python3-venv)." >&2; \
+	echo "None was found on PATH; name one with: make PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+# --no-deps: a lock names everything, and pip refuses whatever does not match its hash.
+$(VENV)/.runtime: requirements.lock $(VENV)/.made
+	$(PIP) --require-hashes --no-deps -r requirements.lock
+	@touch $@
+
+# On top of the runtime's: its pins are the same, since that lock is compiled under this one.
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	$(PIP) --require-hashes --no-deps -r requirements-dev.lock
+	@touch $@
+
+# Built with the hatchling that the lock brought, so that nothing more is fetched.
+$(VENV)/.self: pyproject.toml $(VENV)/.runtime
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
