@@ -1,0 +1,112 @@
+"""The command line: which commands there are, and how a run ends.
+
+One file a command. Help texts stand in the table below, so that `copytrade --help` imports no command: nobody should
+wait for a signing library to read what the commands are called. A command's module is imported when it is called.
+
+How a run ends: 0 done or stopped on request, 2 wrong usage or input, 3 refused, 1 anything unexpected, 130 interrupted.
+Errors that we raise on purpose are a text for the person at the terminal; anything else is a bug, with its traceback.
+
+Not here: what the commands do (plan.py, run.py, ...), what they print (render.py).
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from copytrade import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from copytrade.errors import CopytradeError
+
+# name -> (where its function is, what it does in at most 65 characters). The order is the order of the help.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("copytrade.app.cli.demo:demo", "Watch it copy a wallet on a simulated exchange: no key, no money."),
+    "plan": ("copytrade.app.cli.plan:plan", "Say what one snapshot file leads to, and why; send nothing."),
+    "run": ("copytrade.app.cli.run:run", "Follow a wallet, live or dry, until it is stopped."),
+}
+
+# Help is plain text: it is the same on every terminal, and rich (a third of the start-up time) stays unimported.
+_PLAIN: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": False}
+_HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+
+
+def load(name: str) -> Any:
+    """The command `name` as typer runs it, its module imported. Raises KeyError for a name that is not in COMMANDS."""
+    where, summary = COMMANDS[name]
+    module, function = where.split(":")
+    app = typer.Typer(**_PLAIN, context_settings=_HELP_NAMES)
+    app.command(name, short_help=summary)(getattr(import_module(module), function))
+    return get_command(app)
+
+
+class LazyGroup(TyperGroup):
+    """A group that knows its commands by name and summary, and imports one only to run it.
+
+    While help is printed and names are completed, a command is a placeholder; `resolve_command` is where typer asks for
+    the one that was really meant.
+    """
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        for name, (_, summary) in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=summary, rich_markup_mode=None))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, placeholder, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name in COMMANDS else placeholder, rest
+
+
+app = typer.Typer(
+    cls=LazyGroup, **_PLAIN, no_args_is_help=True, context_settings=_HELP_NAMES, epilog="COMMAND --help says more."
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"copytrade {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Copy what a Polymarket wallet holds, by position targeting: small resting orders, never a replayed trade."""
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line (`sys.argv` where `args` is left out) and exit with one of the codes above."""
+    try:
+        get_command(app)(args, prog_name="copytrade")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        from copytrade.errors import CopytradeError  # here, since the help needs none of it
+
+        if not isinstance(error, CopytradeError):
+            raise
+        print(error, file=sys.stderr)
+        sys.exit(exit_code(error))
+
+
+def exit_code(error: CopytradeError) -> int:
+    """What a run ends with that this error has ended."""
+    from copytrade.errors import BadInput, RefusedToStart
+
+    match error:
+        case BadInput():
+            return 2
+        case RefusedToStart():
+            return 3
+        case _:
+            return 1

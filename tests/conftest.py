@@ -1,0 +1,33 @@
+"""What all tests share: how hard Hypothesis tries, and the way to the real answers of the exchange.
+
+`default` is the same run every time, on a laptop and in CI. `soak` looks further, for as long as it takes:
+HYPOTHESIS_PROFILE=soak.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("default", derandomize=True, deadline=None, max_examples=100, print_blob=True)
+settings.register_profile(
+    "soak", derandomize=False, deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+SHARED = Path(__file__).resolve().parents[1] / ".." / "shared" / "polymarket"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Callable[[str], Path]:
+    """`shared("recorded/clob_book_response.json")` is that file of real answers; a test of one that is missing is skipped."""
+
+    def path(name: str) -> Path:
+        found = SHARED / name
+        if not found.exists():
+            pytest.skip(f"REAL ANSWERS MISSING: {name} is not in the folder shared/polymarket beside the repository")
+        return found
+
+    return path
