@@ -22,7 +22,7 @@ SHARED = Path(__file__).resolve().parents[1] / ".." / "shared" / "polymarket"
 
 @pytest.fixture(scope="session")
 def shared() -> Callable[[str], Path]:
-    """`shared("recorded/clob_book_response.json")` is that file of real answers; a test of one that is missing is skipped."""
+    """`shared("recorded/clob_book_response.json")` is that file of real answers, or the test is skipped."""
 
     def path(name: str) -> Path:
         found = SHARED / name
