@@ -1,0 +1,34 @@
+"""Sign orders and requests for the exchange, and check such signatures. Nothing else knows the vendor's client.
+
+Rule 1: an order is signed for exactly the shares and the price that were decided, or not at all (`amounts`).
+Rule 2: the shape of the token id decides for which exchange contract (`exchange_for`); a wrong guess is refused.
+Rule 3: an order id is the EIP-712 hash of the order, so it is known before the order is sent.
+Rule 4: no clock and no dice: timestamps and salts come from the caller. No HTTP.
+Rule 5: the signing key and the API credentials are never shown, in no repr and in no error.
+
+The order struct, its signature and the headers are the vendor's own (py-clob-client-v2, see API.md "Which client" and
+"Traps in py-clob-client-v2"). It is imported at the first signature, not before: that takes half a second.
+
+Read next: orders.py (amounts), exchanges.py (contracts), signer.py (orders and headers), checking.py (the other side).
+"""
+
+from copytrade.adapters.signing.checking import BadSignature, Checked, check_l1, check_l2, check_order
+from copytrade.adapters.signing.exchanges import POLYGON, Exchange, exchange_for
+from copytrade.adapters.signing.orders import amounts, leg, random_salt
+from copytrade.adapters.signing.signer import ApiCredentials, OrderSigner
+
+__all__ = [
+    "POLYGON",
+    "ApiCredentials",
+    "BadSignature",
+    "Checked",
+    "Exchange",
+    "OrderSigner",
+    "amounts",
+    "check_l1",
+    "check_l2",
+    "check_order",
+    "exchange_for",
+    "leg",
+    "random_salt",
+]
