@@ -171,7 +171,7 @@ class CancelReason(Enum):
 
 
 class Reason(Enum):
-    """Why a token got the actions that it got, or none. The first that applies is given; each is explained in README."""
+    """Why a token got its actions, or none: the first that applies. Each is explained in the README."""
 
     SAFE_MODE = "SAFE_MODE"  # the facts are incomplete: only expired orders are cancelled
     BLACKLISTED = "BLACKLISTED"  # hands off, by configuration

@@ -1,0 +1,50 @@
+"""Exact arithmetic in shares and pUSD: the context that every decision runs in, and rounding to a step.
+
+Inputs have at most 15 digits before the point; with 64 digits kept, sums and products of them are exact, and a
+quotient is only ever used rounded down. `plan` enters `EXACT` itself, so that a caller's own context changes nothing.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+
+EXACT = Context(
+    prec=64,
+    rounding=ROUND_HALF_EVEN,
+    Emin=-999999,
+    Emax=999999,
+    traps=[InvalidOperation, DivisionByZero, Overflow],
+)
+
+CENT = Decimal("0.01")
+
+
+def floored(amount: Decimal, step: Decimal = CENT) -> Decimal:
+    """The greatest multiple of `step` that is at most `amount`, in the decimals of `step`.
+
+    >>> floored(Decimal("19.999999"))
+    Decimal('19.99')
+    >>> floored(Decimal("-0.001"))
+    Decimal('-0.01')
+    """
+    whole = amount // step * step
+    return whole if whole <= amount else whole - step
+
+
+def ceiled(amount: Decimal, step: Decimal = CENT) -> Decimal:
+    """The least multiple of `step` that is at least `amount`, in the decimals of `step`.
+
+    >>> ceiled(Decimal("1.61290322"))
+    Decimal('1.62')
+    """
+    whole = amount // step * step
+    return whole if whole >= amount else whole + step
+
+
+def equal(one: Decimal, other: Decimal) -> bool:
+    """Sizes within 0.01 share are equal: fills come out up to a cent short (API.md, Orders).
+
+    >>> equal(Decimal("10"), Decimal("9.99")), equal(Decimal("10"), Decimal("9.989"))
+    (True, False)
+    """
+    return abs(one - other) <= CENT

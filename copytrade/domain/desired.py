@@ -1,0 +1,71 @@
+"""The target's positions, polled again and again, turned into the shares that we want.
+
+Rule 1: growth is followed at once (`polls_to_grow`), shrinking only when it is confirmed (`polls_to_shrink`), because
+        a feed that flips back to an older or shorter answer must not make us sell. So a want is an interval.
+Rule 2: a token that a complete poll does not list has size 0 there; a poll that is not remembered does not count.
+Rule 3: a poll that lists fewer than half as many tokens as any remembered one is doubted: twice as many must agree.
+
+Not here: what we hold (exposure.py), the caps (risk.py).   Read next: exposure.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from attrs import frozen
+
+from copytrade.domain.amounts import floored
+from copytrade.domain.model import ZERO, Positions, TokenKey
+from copytrade.domain.policy import Policy
+
+Poll = Mapping[TokenKey, Decimal]  # shares of each token that one complete answer listed
+
+
+@frozen(kw_only=True)
+class Want:
+    """The shares that we want to hold: at least `lo`, at most `hi`; `latest` by this poll alone, unconfirmed."""
+
+    lo: Decimal
+    hi: Decimal
+    latest: Decimal
+
+
+NOTHING_WANTED = Want(lo=ZERO, hi=ZERO, latest=ZERO)
+
+
+def poll_of(positions: Positions) -> dict[TokenKey, Decimal]:
+    """The sizes of one answer, as they are remembered: what is listed with 0 is not held."""
+    return {position.token_key: position.size for position in positions.positions if position.size > 0}
+
+
+def polls_to_shrink(latest: Poll, remembered: Sequence[Poll], policy: Policy) -> int:
+    """How many polls must agree on a decrease: twice as many when the latest lists suspiciously few tokens."""
+    held = sum(1 for size in latest.values() if size > 0)
+    doubted = any(2 * held < sum(1 for size in poll.values() if size > 0) for poll in remembered)
+    return policy.polls_to_shrink * (2 if doubted else 1)
+
+
+def wants(latest: Poll, history: Sequence[Poll], policy: Policy) -> dict[TokenKey, Want]:
+    """What we want of every token that the polls which count list. `history` is oldest first, without `latest`.
+
+    >>> half = Policy(follow_ratio=Decimal("0.5"))
+    >>> want = wants({"0xc1:0": Decimal(100)}, [{"0xc1:0": Decimal(160)}], half)["0xc1:0"]
+    >>> f"{want.lo}..{want.hi}, latest {want.latest}"
+    '50.00..80.00, latest 50.00'
+    """
+    remembered = history[len(history) - min(len(history), policy.polls_remembered) :]
+    polls = [*remembered, latest]
+    grow = polls[-policy.polls_to_grow :]
+    shrink = polls[-polls_to_shrink(latest, remembered, policy) :]
+    answer = {}
+    for key in {key for poll in (latest, *shrink) for key in poll}:
+        least = min(poll.get(key, ZERO) for poll in grow)
+        greatest = max(poll.get(key, ZERO) for poll in shrink)
+        now = latest.get(key, ZERO)
+        low = floored(policy.follow_ratio * least)
+        # polls_to_grow may look further back than polls_to_shrink, so least <= now <= greatest always holds: both
+        # windows end with this poll.
+        high = low if greatest == least else floored(policy.follow_ratio * greatest)
+        answer[key] = Want(lo=low, hi=high, latest=low if now == least else floored(policy.follow_ratio * now))
+    return answer

@@ -1,0 +1,104 @@
+"""What we may truly hold of a token, as an interval, from a feed that lags and orders whose fate is not known.
+
+The positions feed is seconds to minutes late and may flip back to an older answer; a post can time out and still have
+reached the book. Believing any single number buys the same gap twice some day. So holdings are `[lo, hi]`: what is
+bought is measured against `hi`, what is sold against `lo`.
+
+`P` is the reported size, `L = base + bought - sold` what we believe (the ledger). Sizes within 0.01 are equal.
+    settled       P = L                              => P..P
+    on its way    base - sold <= P <= base + bought  => P and L
+    unexplained   somebody else moved it             => P - sold, P + bought and L
+    quiet         nothing of ours moved for settle_timeout_sec, all of it final, P as it was in the answer before:
+                  P = L, or the exchange's own balance says P too   => P..P, and the ledger may start anew from P
+                  otherwise                                         => P, L and that balance, with a warning
+Each row is a hull: the least and the greatest of what is named. Then orders in doubt widen it by their rests, and
+`lo` is never below 0.
+
+Not here: how the ledger is kept (memory.py).   Read next: risk.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from copytrade.domain.amounts import CENT, equal
+from copytrade.domain.model import ZERO, Exposure, Ledger, Order, Side
+from copytrade.domain.policy import Policy
+
+
+def quiet(reported: Decimal, ledger: Ledger, *, in_doubt: bool, now: Decimal, policy: Policy) -> bool:
+    """True when nothing of ours can be on its way any more, so that a lasting difference is not a matter of lag."""
+    return (
+        ledger.final
+        and not in_doubt
+        and now - ledger.moved_at >= policy.settle_timeout_sec
+        and (ledger.seen is None or equal(reported, ledger.seen))
+    )
+
+
+def needs_witness(reported: Decimal, ledger: Ledger | None, *, in_doubt: bool, now: Decimal, policy: Policy) -> bool:
+    """True when the feed and the ledger still differ in the quiet: the exchange's own balance has to be asked."""
+    return (
+        ledger is not None
+        and not equal(reported, ledger.believed)
+        and quiet(reported, ledger, in_doubt=in_doubt, now=now, policy=policy)
+    )
+
+
+def may_restart(
+    reported: Decimal, ledger: Ledger, witness: Decimal | None, *, in_doubt: bool, now: Decimal, policy: Policy
+) -> bool:
+    """True when the ledger may start anew with `base` = P and empty sums: it is quiet, and P is agreed on."""
+    agreed = equal(reported, ledger.believed) or (witness is not None and equal(witness, reported))
+    return agreed and quiet(reported, ledger, in_doubt=in_doubt, now=now, policy=policy)
+
+
+def exposure(
+    reported: Decimal,
+    ledger: Ledger | None,
+    doubts: Iterable[Order] = (),
+    witness: Decimal | None = None,
+    *,
+    now: Decimal,
+    policy: Policy,
+) -> Exposure:
+    """The interval of shares that we may hold, given the reported size and everything of ours that may move it.
+
+    >>> bought_twenty = Ledger(base=Decimal(60), bought=Decimal(20), moved_at=Decimal(990))
+    >>> held = exposure(Decimal(60), bought_twenty, now=Decimal(1000), policy=Policy())
+    >>> f"{held.lo}..{held.hi}"
+    '60..80'
+    """
+    doubts = tuple(doubts)
+    lo, hi, warning = _hull(reported, ledger, bool(doubts), witness, now, policy)
+    for order in doubts:
+        if order.side is Side.BUY:
+            hi += order.rest
+        else:
+            lo -= order.rest
+    return Exposure(lo=max(lo, ZERO), hi=max(hi, ZERO), warning=warning)
+
+
+def _hull(
+    reported: Decimal, ledger: Ledger | None, in_doubt: bool, witness: Decimal | None, now: Decimal, policy: Policy
+) -> tuple[Decimal, Decimal, str]:
+    if ledger is None:
+        return reported, reported, ""
+    believed = ledger.believed
+    if equal(reported, believed):
+        return reported, reported, ""
+    if quiet(reported, ledger, in_doubt=in_doubt, now=now, policy=policy):
+        told = [reported, believed]
+        if witness is None:
+            said = "the exchange's own balance is not to be had"
+        elif equal(witness, reported):
+            return reported, reported, ""
+        else:
+            told.append(witness)
+            said = f"the exchange's own balance is {witness}"
+        return min(told), max(told), f"the positions feed says {reported}, own fills say {believed}, {said}"
+    if ledger.base - ledger.sold - CENT <= reported <= ledger.base + ledger.bought + CENT:
+        return min(reported, believed), max(reported, believed), ""
+    told = [reported - ledger.sold, reported + ledger.bought, believed]
+    return min(told), max(told), ""

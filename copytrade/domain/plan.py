@@ -1,0 +1,318 @@
+"""One snapshot in, one plan out: the whole decision, for the live loop, the dry run, the replay and the backtest alike.
+
+Step 1: put together what is known of every token that we want, hold, or have an order on.
+Step 2: on incomplete facts, cancel what is expired and stop (safe mode).
+Step 3: share out what is left under the total cap and of the cash, the largest gap first, and reconcile each token.
+Step 4: put the actions in their fixed order: cancels before places.
+
+`tokens_to_quote` and `tokens_to_witness` tell, from the same facts, what is still to be asked before deciding.
+
+Where to read on: desired.py, exposure.py, risk.py, quote.py, reconcile.py, in this order; memory.py for what is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, localcontext
+from functools import lru_cache
+
+from copytrade.domain.amounts import EXACT
+from copytrade.domain.desired import NOTHING_WANTED, poll_of, wants
+from copytrade.domain.exposure import exposure, needs_witness
+from copytrade.domain.ids import IdKind, is_combo_condition, kind_of
+from copytrade.domain.model import (
+    ZERO,
+    Action,
+    Cancel,
+    Decision,
+    Exposure,
+    Mode,
+    Order,
+    OrderId,
+    Plan,
+    Position,
+    Reason,
+    Side,
+    Snapshot,
+    TokenId,
+    TokenKey,
+)
+from copytrade.domain.policy import Policy
+from copytrade.domain.reconcile import Token, cancel_expired, locked, reconcile_one, rests
+from copytrade.domain.risk import Budget, cap_price, capped, counted_price, current_price, ref_price
+
+_Orders = Mapping[TokenId, tuple[Order, ...]]
+
+
+def plan(snapshot: Snapshot) -> Plan:
+    """Decide. Pure: the same snapshot gives the same plan, on every machine and for ever. Raises nothing."""
+    with localcontext(EXACT):
+        tokens = _tokens(snapshot)
+        if safe_mode(snapshot):
+            return _safe_plan(snapshot, tokens)
+        return _normal_plan(snapshot, tokens)
+
+
+def safe_mode(snapshot: Snapshot) -> bool:
+    """True when the facts are incomplete: a positions answer that is not whole, or orders that could not be read."""
+    return not (snapshot.target.complete and snapshot.mine.complete and snapshot.orders_ok)
+
+
+def tokens_to_quote(snapshot: Snapshot) -> tuple[TokenId, ...]:
+    """The token ids whose books `plan` will look at, in a fixed order; none in safe mode, or where no gap is open.
+
+    Books of tokens that are only held are wanted as soon as something is to be bought: they count under the total cap.
+    """
+    with localcontext(EXACT):
+        if safe_mode(snapshot):
+            return ()
+        tokens = [token for token in _tokens(snapshot) if token.token_id is not None and token.token_key is not None]
+        band = snapshot.policy.deadband_shares
+        open_gaps = [token for token in tokens if token.left_alone is None and abs(_uncapped_gap(token)) > band]
+        wanted = {token.token_id for token in open_gaps if token.token_id}
+        if any(_uncapped_gap(token) > 0 for token in open_gaps):
+            wanted |= {token.token_id for token in tokens if token.token_id and _counts(token) and _takes_room(token)}
+        return tuple(sorted(wanted))
+
+
+def tokens_to_witness(snapshot: Snapshot) -> tuple[TokenKey, ...]:
+    """The tokens whose balance at the exchange has to be asked: quiet, and feed and ledger differ (DESIGN 4)."""
+    with localcontext(EXACT):
+        if not snapshot.mine.complete:
+            return ()
+        reported = poll_of(snapshot.mine)
+        ids = token_ids(snapshot)
+        _, in_doubt = orders_of_ours(snapshot)
+        return tuple(
+            sorted(
+                key
+                for key, ledger in snapshot.ledgers.items()
+                if key in ids
+                and needs_witness(
+                    reported.get(key, ZERO),
+                    ledger,
+                    in_doubt=bool(_of(in_doubt, ids[key])),
+                    now=snapshot.now,
+                    policy=snapshot.policy,
+                )
+            )
+        )
+
+
+def token_ids(snapshot: Snapshot) -> dict[TokenKey, TokenId]:
+    """Every token id that the snapshot knows, from the positions and from the token map; the map wins."""
+    told = {
+        position.token_key: position.token_id
+        for positions in (snapshot.target, snapshot.mine)
+        for position in positions.positions
+        if position.token_id is not None
+    }
+    return {**told, **snapshot.token_map}
+
+
+def orders_of_ours(snapshot: Snapshot) -> tuple[_Orders, _Orders]:
+    """Live orders, and orders in doubt: one that is both counts as live, unless it is certainly gone."""
+    if not snapshot.in_doubt:
+        return snapshot.open_orders, snapshot.in_doubt
+    gone = {order.order_id for orders in snapshot.in_doubt.values() for order in orders if order.gone}
+    listed = {order.order_id for orders in snapshot.open_orders.values() for order in orders}
+    return _without(snapshot.open_orders, gone), _without(snapshot.in_doubt, listed - gone)
+
+
+def _without(orders: _Orders, ids: set[OrderId]) -> _Orders:
+    kept = {
+        token_id: tuple(order for order in of_it if order.order_id not in ids) for token_id, of_it in orders.items()
+    }
+    return {token_id: of_it for token_id, of_it in kept.items() if of_it}
+
+
+def _uncapped_gap(token: Token) -> Decimal:
+    """How far outside of the uncapped want we are for certain: the most that may have to be traded."""
+    if token.want.lo > token.held.hi:
+        return token.want.lo - token.held.hi
+    return min(token.want.hi - token.held.lo, ZERO)
+
+
+def _takes_room(token: Token) -> bool:
+    return token.held.hi > 0 or any(order.side is Side.BUY for order in token.live)
+
+
+def _counts(token: Token, policy: Policy | None = None) -> bool:
+    """Does the token count under the total cap? Blacklisted and unresolved holdings do, those left alone do not."""
+    if token.left_alone in (Reason.COMBO, Reason.REDEEMABLE):
+        return False
+    return policy is None or not token.not_ours(policy)
+
+
+# -- step 1 -----------------------------------------------------------------------------------------------------------
+
+
+def _tokens(snapshot: Snapshot) -> list[Token]:
+    """Every token that we want, hold, may hold, or have an order on, by token_key; unknown orders' tokens last."""
+    policy, now = snapshot.policy, snapshot.now
+    open_orders, in_doubt = orders_of_ours(snapshot)
+    target = {position.token_key: position for position in snapshot.target.positions}
+    mine = {position.token_key: position for position in snapshot.mine.positions}
+    wanted = wants(poll_of(snapshot.target), snapshot.target_history, policy)
+    ids = token_ids(snapshot)
+    keys_of = {token_id: key for key, token_id in ids.items()}
+    with_orders = {token_id for orders in (open_orders, in_doubt) for token_id in orders if orders[token_id]}
+
+    keys = {key for key, want in wanted.items() if want.hi > 0 or want.latest > 0}
+    keys |= target.keys() | mine.keys()
+    keys |= {key for key, ledger in snapshot.ledgers.items() if ledger.believed > 0}
+    keys |= {keys_of[token_id] for token_id in with_orders if token_id in keys_of}
+
+    tokens = []
+    for key in sorted(keys):
+        token_id = ids.get(key)
+        kind = IdKind.CTF if token_id is None else _kind(token_id)
+        if kind is IdKind.MALFORMED:
+            token_id = None
+        my_position, target_position = mine.get(key), target.get(key)
+        reported = my_position.size if my_position else ZERO
+        ledger = snapshot.ledgers.get(key)
+        doubts = _of(in_doubt, token_id)
+        held = exposure(reported, ledger, doubts, snapshot.witnesses.get(key), now=now, policy=policy)
+        book = snapshot.books.get(token_id) if token_id else None
+        ref = ref_price(book, my_position, target_position)
+        cap = cap_price(ref, my_position)
+        want = wanted.get(key, NOTHING_WANTED)
+        tokens.append(
+            Token(
+                token_key=key,
+                token_id=token_id,
+                left_alone=_left_alone(key, token_id, kind, my_position, target_position, policy),
+                want=want,
+                want_lo=capped(want.lo, cap, held.hi, policy),
+                want_hi=capped(want.hi, cap, held.hi, policy),
+                reported=reported,
+                held=held,
+                live=_of(open_orders, token_id),
+                doubts=doubts,
+                foreign_sell_rest=rests(_of(snapshot.foreign_orders, token_id), Side.SELL),
+                known_to_ledger=ledger is not None,
+                hold_until=snapshot.holds.get(key),
+                book=book,
+                ref_price=ref,
+                cap_price=cap,
+                current_price=current_price(book, my_position, target_position),
+            )
+        )
+    unknown = sorted(with_orders - keys_of.keys())
+    return [*tokens, *(_unknown(token_id, _of(open_orders, token_id), _of(in_doubt, token_id)) for token_id in unknown)]
+
+
+def _unknown(token_id: TokenId, live: tuple[Order, ...], doubts: tuple[Order, ...]) -> Token:
+    """A token that only an order of ours knows: no wallet holds it, and its key was never learned."""
+    return Token(
+        token_key=None,
+        token_id=token_id,
+        left_alone=Reason.UNRESOLVED,
+        want=NOTHING_WANTED,
+        want_lo=ZERO,
+        want_hi=ZERO,
+        reported=ZERO,
+        held=Exposure(lo=ZERO, hi=rests(doubts, Side.BUY)),
+        live=live,
+        doubts=doubts,
+    )
+
+
+def _of(orders: _Orders, token_id: TokenId | None) -> tuple[Order, ...]:
+    return orders.get(token_id, ()) if token_id is not None else ()
+
+
+_kind = lru_cache(maxsize=65536)(kind_of)
+
+
+def _left_alone(
+    key: TokenKey,
+    token_id: TokenId | None,
+    kind: IdKind,
+    mine: Position | None,
+    target: Position | None,
+    policy: Policy,
+) -> Reason | None:
+    if key in policy.blacklist_token_keys:
+        return Reason.BLACKLISTED
+    if kind is IdKind.COMBO or is_combo_condition(key.rpartition(":")[0]):
+        return Reason.COMBO
+    if any(position is not None and position.redeemable for position in (mine, target)):
+        return Reason.REDEEMABLE
+    return Reason.UNRESOLVED if token_id is None else None
+
+
+# -- steps 2 to 4 -----------------------------------------------------------------------------------------------------
+
+
+def _safe_plan(snapshot: Snapshot, tokens: list[Token]) -> Plan:
+    cancels = [cancel for token in tokens for cancel in cancel_expired(token, snapshot.now, snapshot.policy)]
+    return Plan(
+        mode=Mode.SAFE,
+        actions=_ordered(cancels),
+        decisions=tuple(_decision(token, Reason.SAFE_MODE) for token in tokens),
+    )
+
+
+def _normal_plan(snapshot: Snapshot, tokens: list[Token]) -> Plan:
+    policy, now = snapshot.policy, snapshot.now
+    total = sum(
+        (
+            (token.held.hi + rests(token.live, Side.BUY)) * counted_price(token.cap_price)
+            for token in tokens
+            if _counts(token, policy)
+        ),
+        ZERO,
+    )
+    budget = Budget(notional=policy.max_notional_total - total, cash=_free_cash(snapshot))
+    actions: list[Action] = []
+    reasons: dict[int, Reason] = {}
+    for index in _largest_gap_first(tokens):
+        answer = reconcile_one(tokens[index], budget, now=now, policy=policy, total=total)
+        actions += answer.actions
+        reasons[index] = answer.reason
+        budget = budget.less(answer.spent)
+        total += answer.spent.notional
+    return Plan(
+        mode=Mode.NORMAL,
+        actions=_ordered(actions),
+        decisions=tuple(_decision(token, reasons[index]) for index, token in enumerate(tokens)),
+    )
+
+
+def _free_cash(snapshot: Snapshot) -> Decimal | None:
+    """The collateral that no BUY speaks for: not ours in the book, in doubt or gone, nor the user's own."""
+    if snapshot.cash is None:
+        return None
+    spoken_for = (*orders_of_ours(snapshot), snapshot.foreign_orders)
+    return snapshot.cash - sum((locked(orders) for kind in spoken_for for orders in kind.values()), ZERO)
+
+
+def _largest_gap_first(tokens: list[Token]) -> list[int]:
+    """The order in which budget is given out; ties go by token_key, in which `tokens` are sorted already."""
+    return sorted(range(len(tokens)), key=lambda index: -abs(tokens[index].delta) * (tokens[index].ref_price or ZERO))
+
+
+def _ordered(actions: Iterable[Action]) -> tuple[Action, ...]:
+    def place_in_line(action: Action) -> tuple[bool, TokenKey, str]:
+        order_id = action.order_id if isinstance(action, Cancel) else ""
+        return not isinstance(action, Cancel), action.token_key or "", order_id
+
+    return tuple(sorted(actions, key=place_in_line))
+
+
+def _decision(token: Token, reason: Reason) -> Decision:
+    return Decision(
+        token_key=token.token_key,
+        token_id=token.token_id,
+        want_lo=token.want_lo,
+        want_hi=token.want_hi,
+        desired=token.desired,
+        lo=token.held.lo,
+        hi=token.held.hi,
+        delta=token.delta,
+        ref_price=token.ref_price,
+        reason=reason,
+        warning=token.held.warning,
+    )

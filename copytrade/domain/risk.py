@@ -1,0 +1,132 @@
+"""How much may still be bought: the caps on notional, the cash, and the last veto before a BUY.
+
+Rule 1: a cap may stop growth; it never causes a sale.
+Rule 2: a share counts at the greater of the market's price and what we paid, so a falling price buys nothing more.
+Rule 3: under the total cap and in the cash, every live BUY of ours counts whole. What a BUY that is cancelled in this
+        plan frees serves its own token only, since the cancel may still lose the race with a fill.
+
+Not here: who gets it first (plan.py).   Read next: quote.py
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from attrs import frozen
+
+from copytrade.domain.amounts import floored
+from copytrade.domain.model import ONE, ZERO, Book, Exposure, Position, Reason, TokenKey
+from copytrade.domain.policy import Policy
+
+
+@frozen(kw_only=True)
+class Budget:
+    """What is left to be given out: pUSD under the total cap, and pUSD of cash (None = not limited)."""
+
+    notional: Decimal
+    cash: Decimal | None = None
+
+    def less(self, spent: Budget) -> Budget:
+        """What is left after a token has taken its part."""
+        cash = self.cash if self.cash is None or spent.cash is None else self.cash - spent.cash
+        return Budget(notional=self.notional - spent.notional, cash=cash)
+
+
+NOTHING_SPENT = Budget(notional=ZERO, cash=ZERO)
+
+
+def mid(book: Book | None) -> Decimal | None:
+    """The middle of the book, or its only side, in pUSD per share; None where nobody quotes."""
+    if book is None:
+        return None
+    if book.best_bid is not None and book.best_ask is not None:
+        return (book.best_bid + book.best_ask) / 2
+    return book.best_bid if book.best_bid is not None else book.best_ask
+
+
+def ref_price(book: Book | None, mine: Position | None, target: Position | None) -> Decimal | None:
+    """What a share is taken to be worth: the book, else a current price, else an average price; None = unknown."""
+    price = mid(book)
+    if price is not None:
+        return price
+    known = (
+        mine.current_price if mine else ZERO,
+        target.current_price if target else ZERO,
+        mine.avg_price if mine else ZERO,
+        target.avg_price if target else ZERO,
+    )
+    return next((price for price in known if price > 0), None)
+
+
+def current_price(book: Book | None, mine: Position | None, target: Position | None) -> Decimal | None:
+    """The price that a quote is held against, by somebody else than the book's two sides; None = unknown."""
+    known = (
+        mine.current_price if mine else ZERO,
+        target.current_price if target else ZERO,
+        (book.last_trade_price or ZERO) if book else ZERO,
+    )
+    return next((price for price in known if price > 0), None)
+
+
+def cap_price(ref: Decimal | None, mine: Position | None) -> Decimal | None:
+    """What a share counts under the caps: the greater of `ref` and what we paid on average."""
+    return None if ref is None else max(ref, mine.avg_price if mine else ZERO)
+
+
+def counted_price(price: Decimal | None) -> Decimal:
+    """The same in the sum over all tokens, where a share of unknown worth counts as 1."""
+    return ONE if price is None else price
+
+
+def capped(want: Decimal, price: Decimal | None, hi: Decimal, policy: Policy) -> Decimal:
+    """One end of want under `max_notional_per_token`: growth stops there, and what is held stays.
+
+    >>> capped(Decimal(1000), Decimal("0.8"), Decimal(0), Policy(max_notional_per_token=Decimal(500)))
+    Decimal('625.00')
+    >>> capped(Decimal(1000), Decimal("0.8"), Decimal(700), Policy(max_notional_per_token=Decimal(500)))
+    Decimal('700.00')
+    """
+    if not price:  # unknown: nothing will be bought without a price
+        return want
+    return min(want, floored(max(policy.max_notional_per_token / price, hi)))
+
+
+def risk_check(
+    token_key: TokenKey,
+    desired_shares: Decimal,
+    my_shares: Decimal,
+    ref_price: Decimal,
+    *,
+    total_notional: Decimal = ZERO,
+    policy: Policy,
+) -> tuple[bool, Reason | None]:
+    """The last veto: may the holding go from `my_shares` to `desired_shares` at `ref_price` pUSD a share?
+
+    `total_notional` is what all tokens together count before that, in pUSD. What reduces is stopped by the blacklist
+    alone. The answer is (True, None), or (False, why).
+
+    >>> risk_check("0xc1:0", Decimal(900), Decimal(0), Decimal("0.6"), policy=Policy())
+    (False, <Reason.TOKEN_CAP: 'TOKEN_CAP'>)
+    """
+    if token_key in policy.blacklist_token_keys:
+        return False, Reason.BLACKLISTED
+    if desired_shares <= my_shares:
+        return True, None
+    if desired_shares * ref_price > policy.max_notional_per_token:
+        return False, Reason.TOKEN_CAP
+    if total_notional + (desired_shares - my_shares) * ref_price > policy.max_notional_total:
+        return False, Reason.TOTAL_CAP
+    return True, None
+
+
+def delta(want_lo: Decimal, want_hi: Decimal, held: Exposure) -> Decimal:
+    """Shares that are certainly missing (> 0) or certainly too many (< 0); 0 while we cannot be sure.
+
+    >>> delta(Decimal(100), Decimal(100), Exposure(lo=Decimal(60), hi=Decimal(80)))
+    Decimal('20')
+    """
+    if want_lo > held.hi:
+        return want_lo - held.hi
+    if want_hi < held.lo:
+        return want_hi - held.lo
+    return ZERO
