@@ -6,11 +6,14 @@ cent of a share; prices on the tick and at its ends; orders just young enough an
     @given(snapshot=snapshots())                      anything that decode_snapshot could give
     @given(snapshot=snapshots(policies(maker_only=st.just(False))))
     @given(order=orders(NOW, sides=st.just(Side.BUY)))
+
+Strategies are cached where they can be: to build one anew for each draw costs more than the draw.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -41,6 +44,7 @@ def D(text: str | int) -> Decimal:
     return Decimal(text)
 
 
+@cache
 def sizes(*, least: str = "0", most: str = "200") -> st.SearchStrategy[Decimal]:
     """Shares: whole ones, cents, the feed's six decimals; the borders of the rules more often than others."""
     low, high = Decimal(least), Decimal(most)
@@ -53,6 +57,7 @@ def sizes(*, least: str = "0", most: str = "200") -> st.SearchStrategy[Decimal]:
     return st.one_of(st.sampled_from(inside), on(D(1)), on(D("0.01")), on(D("0.000001")))
 
 
+@cache
 def prices(tick: Decimal | None = None) -> st.SearchStrategy[Decimal]:
     """Prices inside (0, 1) on `tick`, its two ends included; without one, on any tick."""
     if tick is None:
@@ -60,6 +65,7 @@ def prices(tick: Decimal | None = None) -> st.SearchStrategy[Decimal]:
     return st.integers(1, int(1 / tick) - 1).map(lambda steps: steps * tick)
 
 
+@cache
 def times(*, before: int = 600, now: Decimal = NOW) -> st.SearchStrategy[Decimal]:
     """Moments up to `before` seconds ago, the ttl's and the graces' borders among them."""
     ages = st.sampled_from([0, 1, 59, 60, 61, 89, 90, 91, 299, 300, 301]).filter(lambda age: age <= before)
@@ -69,6 +75,23 @@ def times(*, before: int = 600, now: Decimal = NOW) -> st.SearchStrategy[Decimal
 def policies(**given: st.SearchStrategy[Any]) -> st.SearchStrategy[Policy]:
     """Policies that keep the rules; what is `given` by name is drawn from there."""
     return _policies(given)
+
+
+_OTHER_SETTINGS: dict[str, st.SearchStrategy[Any]] = {
+    "follow_ratio": st.sampled_from([D("0.01"), D("0.2"), D("0.333"), D(1), D(2)]),
+    "order_ttl_sec": st.sampled_from([D(30), D(90)]),
+    "tick_size": st.sampled_from(TICKS),
+    "maker_only": st.booleans(),
+    "max_notional_per_token": st.sampled_from([D(0), D(5), D(50), D(500)]),
+    "max_notional_total": st.sampled_from([D(0), D(20), D(200), D(2000)]),
+    "blacklist_token_keys": st.frozensets(st.sampled_from(list(TOKENS)), max_size=1),
+    "polls_to_grow": st.integers(1, 2),
+    "polls_to_shrink": st.integers(1, 3),
+    "settle_timeout_sec": st.sampled_from([D(150), D(300)]),
+    "fill_grace_sec": st.sampled_from([D(0), D(60)]),
+    "max_price_deviation": st.sampled_from([D(0), D("0.10"), D(1)]),
+    "manage_holdings": st.sampled_from(["all", "copied"]),
+}
 
 
 @st.composite
@@ -82,25 +105,11 @@ def _policies(draw: st.DrawFn, given: dict[str, st.SearchStrategy[Any]]) -> Poli
         "slice_min": slice_min,
         "slice_max": draw(given.get("slice_max", st.sampled_from([max(slice_min, D(5)), max(slice_min, D(25))]))),
     }
-    others: dict[str, st.SearchStrategy[Any]] = {
-        "follow_ratio": st.sampled_from([D("0.01"), D("0.2"), D("0.333"), D(1), D(2)]),
-        "order_ttl_sec": st.sampled_from([D(30), D(90)]),
-        "tick_size": st.sampled_from(TICKS),
-        "maker_only": st.booleans(),
-        "max_notional_per_token": st.sampled_from([D(0), D(5), D(50), D(500)]),
-        "max_notional_total": st.sampled_from([D(0), D(20), D(200), D(2000)]),
-        "blacklist_token_keys": st.frozensets(st.sampled_from(list(TOKENS)), max_size=1),
-        "polls_to_grow": st.integers(1, 2),
-        "polls_to_shrink": st.integers(1, 3),
-        "settle_timeout_sec": st.sampled_from([D(150), D(300)]),
-        "fill_grace_sec": st.sampled_from([D(0), D(60)]),
-        "max_price_deviation": st.sampled_from([D(0), D("0.10"), D(1)]),
-        "manage_holdings": st.sampled_from(["all", "copied"]),
-    }
-    settings |= {name: draw(given.get(name, other)) for name, other in others.items()}
+    settings |= {name: draw(given.get(name, other)) for name, other in _OTHER_SETTINGS.items()}
     return Policy(**settings)
 
 
+@cache
 def books() -> st.SearchStrategy[Book]:
     """Books of every kind: good ones mostly, one-sided, empty, locked and crossed ones too."""
     return _books()
@@ -157,6 +166,7 @@ def _orders(
     )
 
 
+@cache
 def ledgers(now: Decimal = NOW) -> st.SearchStrategy[Ledger]:
     """Ledgers of every state: untouched, in motion, quiet, not final, sold below what was ever there."""
     return st.builds(
@@ -170,6 +180,7 @@ def ledgers(now: Decimal = NOW) -> st.SearchStrategy[Ledger]:
     )
 
 
+@cache
 def positions_of(
     token_key: TokenKey, *, held: st.SearchStrategy[Decimal] | None = None, token_id: TokenId | None = None
 ) -> st.SearchStrategy[Position]:
