@@ -7,7 +7,6 @@ Each check raises BadSignature, with what is wrong in words, and raises nothing 
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -43,7 +42,6 @@ _SIGNATURE_BYTES = 65
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _WORD = re.compile(r"0x[0-9a-fA-F]{64}")
 _HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})+")
-_DIGITS = re.compile(r"0|[1-9][0-9]{0,77}")
 
 
 class BadSignature(ValueError):
@@ -113,8 +111,8 @@ def _check_wrapped(message: dict[str, Any], signature: bytes, exchange: Exchange
 def check_l1(headers: Mapping[str, str], *, chain_id: int = POLYGON) -> str:
     """Whose key signed these headers: the address in POLY_ADDRESS, proved."""
     address, timestamp, nonce = (_header(headers, name) for name in ("POLY_ADDRESS", "POLY_TIMESTAMP", "POLY_NONCE"))
-    if not _ADDRESS.fullmatch(address) or not _DIGITS.fullmatch(nonce):
-        raise BadSignature("POLY_ADDRESS or POLY_NONCE is malformed")
+    if not (_ADDRESS.fullmatch(address) and is_canonical(timestamp) and is_canonical(nonce)):
+        raise BadSignature("POLY_ADDRESS, POLY_TIMESTAMP or POLY_NONCE is malformed")
     from eth_account.messages import encode_typed_data
 
     signed = encode_typed_data(
@@ -146,9 +144,9 @@ def check_l2(headers: Mapping[str, str], secret: str, *, method: str, path: str,
     text = _header(headers, "POLY_TIMESTAMP") + method + path + (body or "")
     try:
         raw = base64.urlsafe_b64decode(secret + "=" * (-len(secret) % 4))
-    except binascii.Error:
-        raise BadSignature("the secret is not base64") from None
-    expected = base64.urlsafe_b64encode(hmac.new(raw, text.encode(), hashlib.sha256).digest())
+        expected = base64.urlsafe_b64encode(hmac.new(raw, text.encode(), hashlib.sha256).digest())
+    except ValueError:  # binascii's and the codecs' errors are ValueErrors too
+        raise BadSignature("the secret is not base64, or the request is no text") from None
     if not hmac.compare_digest(expected, _header(headers, "POLY_SIGNATURE").encode()):
         raise BadSignature("POLY_SIGNATURE is not the HMAC of this request")
 

@@ -60,7 +60,7 @@ def exchange_for(token_id: str, neg_risk: bool) -> Exchange:
 def builder(exchange: Exchange, chain_id: int, signer: Any) -> Any:
     """The vendor's order builder for one exchange: make it once, it hashes the domain.
 
-    Its `build_order` (and `OrderDataV2`) is not used: it draws the salt, and reads the clock where there is no timestamp.
+    Its `build_order` (and `OrderDataV2`) is not used: it draws the salt, and reads the clock for a missing timestamp.
     """
     from py_clob_client_v2.order_utils import ExchangeOrderBuilderV2
 

@@ -60,6 +60,9 @@ class OrderSigner:
         """
         vendor = _vendor_signer(private_key, chain_id)
         del private_key  # a traceback that shows local variables shall not have it
+        self._vendor = vendor
+        self.address: str = vendor.address() if vendor is not None else ""  # the key's, checksummed
+        self.funder, self.signature_type, self.chain_id = funder, signature_type, chain_id
         faults = []
         if vendor is None:
             faults.append(Fault(path="signing key", got="something else", wants="a private key: 64 hex digits"))
@@ -69,9 +72,9 @@ class OrderSigner:
             wants = "0 (EOA), 1 (proxy), 2 (safe) or 3 (deposit wallet)"
             faults.append(Fault(path="signature_type", got=repr(signature_type), wants=wants))
         if vendor is not None and not faults:
-            same = funder.lower() == vendor.address().lower()
+            same = funder.lower() == self.address.lower()
             if signature_type == EOA and not same:
-                wants = f"the key's own address {vendor.address()} for signature_type 0; 1, 2 or 3 for another wallet"
+                wants = f"the key's own address {self.address} for signature_type 0; 1, 2 or 3 for another wallet"
                 faults.append(Fault(path="my_address", got=funder, wants=wants))
             if signature_type != EOA and same:
                 wants = f"the wallet that the key owns for signature_type {signature_type}; 0 for the key's own address"
@@ -81,11 +84,7 @@ class OrderSigner:
 
         from eth_utils.address import to_checksum_address
 
-        self._vendor = vendor
-        self.address: str = vendor.address()  # the key's, checksummed
-        self.funder: str = to_checksum_address(funder)
-        self.signature_type = signature_type
-        self.chain_id = chain_id
+        self.funder = to_checksum_address(funder)
         self._builders = {exchange: builder(exchange, chain_id, vendor) for exchange in Exchange}
         self._signer = self.funder if signature_type == POLY_1271 else self.address
 
