@@ -44,12 +44,12 @@ from copytrade.adapters.signing import (
     ApiCredentials,
     Exchange,
     OrderSigner,
-    check_l1,
-    check_l2,
-    check_order,
     exchange_for,
     leg,
     random_salt,
+    verify,
+    verify_l1,
+    verify_l2,
 )
 from copytrade.domain.model import Side
 from copytrade.errors import BadInput
@@ -188,7 +188,7 @@ class TestThePayload:
         amoy = OrderSigner(KEY, funder=ADDRESS, signature_type=0, chain_id=80002)
         signed = amoy.sign_order(to_sign(), salt=SALT, timestamp_ms=NOW_MS)
         assert signed.order_id != sign().order_id
-        assert check_order(order_of(signed), Exchange.CTF_V2, chain_id=80002).order_id == signed.order_id
+        assert verify(order_of(signed), Exchange.CTF_V2, chain_id=80002).order_id == signed.order_id
 
     def test_the_contracts_are_those_of_the_documentation(self):
         assert [exchange.address() for exchange in Exchange] == [
@@ -228,7 +228,7 @@ class TestHeaders:
         assert ours == create_level_1_headers(Signer(KEY, 137), 3, 1_766_000_000)
         newer = sign_api_key_auth(Account.from_key(KEY), chain_id=137, timestamp=1_766_000_000, nonce=3)
         assert ours == build_l1_auth_headers(newer)
-        assert check_l1(ours) == ADDRESS
+        assert verify_l1(ours) == ADDRESS
 
     @every_type
     @pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
@@ -242,7 +242,7 @@ class TestHeaders:
         assert ours["POLY_SIGNATURE"] == newer_hmac(
             secret=CREDENTIALS.secret, timestamp=1_766_000_000, method=method, path=path, body=body
         )
-        check_l2(ours, CREDENTIALS.secret, method=method, path=path, body=body)
+        verify_l2(ours, CREDENTIALS.secret, method=method, path=path, body=body)
 
     def test_a_secret_without_its_padding_is_the_same_secret(self):
         bare = ApiCredentials(key=OWNER, secret=CREDENTIALS.secret.rstrip("="), passphrase="open-sesame")

@@ -9,26 +9,26 @@ Rule 5: the signing key and the API credentials are never shown, in no repr and 
 The order struct, its signature and the headers are the vendor's own (py-clob-client-v2, see API.md "Which client" and
 "Traps in py-clob-client-v2"). It is imported at the first signature, not before: that takes half a second.
 
-Read next: orders.py (amounts), exchanges.py (contracts), signer.py (orders and headers), checking.py (the other side).
+Read next: orders.py (amounts), exchanges.py (contracts), signer.py (orders and headers), verifying.py (the other side).
 """
 
-from copytrade.adapters.signing.checking import BadSignature, Checked, check_l1, check_l2, check_order
 from copytrade.adapters.signing.exchanges import POLYGON, Exchange, exchange_for
 from copytrade.adapters.signing.orders import amounts, leg, random_salt
 from copytrade.adapters.signing.signer import ApiCredentials, OrderSigner
+from copytrade.adapters.signing.verifying import BadSignature, Verified, verify, verify_l1, verify_l2
 
 __all__ = [
     "POLYGON",
     "ApiCredentials",
     "BadSignature",
-    "Checked",
     "Exchange",
     "OrderSigner",
+    "Verified",
     "amounts",
-    "check_l1",
-    "check_l2",
-    "check_order",
     "exchange_for",
     "leg",
     "random_salt",
+    "verify",
+    "verify_l1",
+    "verify_l2",
 ]

@@ -49,7 +49,7 @@ class BadSignature(ValueError):
 
 
 @frozen(kw_only=True)
-class Checked:
+class Verified:
     """An order whose signature holds."""
 
     order_id: str  # the EIP-712 hash
@@ -57,9 +57,9 @@ class Checked:
     key_address: str  # whose key signed; for types 0 to 2 the order's `signer`, for type 3 the deposit wallet's owner
 
 
-def check_order(
+def verify(
     order: Mapping[str, Any], exchange: Exchange, *, key_address: str | None = None, chain_id: int = POLYGON
-) -> Checked:
+) -> Verified:
     """Check the `order` object of a posted leg against the exchange that its token is traded at.
 
     `key_address` is the address that the sending API key belongs to. Leave it out for types 0 to 2 only to check no
@@ -80,7 +80,7 @@ def check_order(
             raise BadSignature(f"signed by {key} for {exchange.name}, or changed since, not by {message['signer']}")
     if key_address is not None and key.lower() != key_address.lower():
         raise BadSignature("the order signer address has to be the address of the API KEY")
-    return Checked(order_id="0x" + _digest(plain).hex(), exchange=exchange, key_address=key)
+    return Verified(order_id="0x" + _digest(plain).hex(), exchange=exchange, key_address=key)
 
 
 def _check_wrapped(message: dict[str, Any], signature: bytes, exchange: Exchange, chain_id: int) -> tuple[Any, str]:
@@ -108,7 +108,7 @@ def _check_wrapped(message: dict[str, Any], signature: bytes, exchange: Exchange
     return plain, _recover(_digest(wrapped), signature[:_SIGNATURE_BYTES])
 
 
-def check_l1(headers: Mapping[str, str], *, chain_id: int = POLYGON) -> str:
+def verify_l1(headers: Mapping[str, str], *, chain_id: int = POLYGON) -> str:
     """Whose key signed these headers: the address in POLY_ADDRESS, proved."""
     address, timestamp, nonce = (_header(headers, name) for name in ("POLY_ADDRESS", "POLY_TIMESTAMP", "POLY_NONCE"))
     if not (_ADDRESS.fullmatch(address) and is_canonical(timestamp) and is_canonical(nonce)):
@@ -139,7 +139,7 @@ def check_l1(headers: Mapping[str, str], *, chain_id: int = POLYGON) -> str:
     return key
 
 
-def check_l2(headers: Mapping[str, str], secret: str, *, method: str, path: str, body: str | None = None) -> None:
+def verify_l2(headers: Mapping[str, str], secret: str, *, method: str, path: str, body: str | None = None) -> None:
     """Is POLY_SIGNATURE the HMAC of this request? Whether POLY_API_KEY and POLY_PASSPHRASE fit is the caller's."""
     text = _header(headers, "POLY_TIMESTAMP") + method + path + (body or "")
     try:
