@@ -1,0 +1,454 @@
+"""What is remembered from cycle to cycle, and the only ways in which it changes.
+
+The heart of it is one list of our own orders. Each stands somewhere:
+
+    INTENT   signed, made durable, about to be posted or posted without a clear answer
+    OPEN     the exchange has it (it said so, or listed it)
+    GONE     certainly not resting any more, its final matched size unknown
+    SETTLED  its final matched size is known; kept while its fills are in the ledger's sums
+
+    intended -> INTENT --acknowledged--> OPEN --cancelled or vanished--> GONE --looked up, or trades--> SETTLED
+                  |  refused: forgotten    `-- looked up as closed, or filled to the end -------------^
+
+The ledger of a token is not written down, it is derived: `base` is, and the sums are what its orders have matched since
+then. So a fill can neither be counted twice nor be lost between two books that have to agree.
+
+Rule 1: "not found" proves nothing for a young order. It is GONE once a listing that was asked for when the order was
+        `fill_grace_sec` old does not have it.
+Rule 2: a GONE order that no look-up knows is settled by our trades, read `fill_grace_sec` after it may last have
+        rested.
+Rule 3: a trade that FAILED never happened: its fill is taken back while it is in the sums.
+Rule 4: a ledger starts anew (`base` := what is reported) only in the quiet, and is never dropped.
+Rule 5: after a start on a lost state a token is on hold until the exchange's own balance of it may be believed.
+
+Not here: reading and writing it down (app/state.py).   Read next: app/cycle.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from enum import Enum
+
+from attrs import evolve, field, frozen
+
+from copytrade.domain.amounts import CENT
+from copytrade.domain.desired import Poll
+from copytrade.domain.exposure import may_restart
+from copytrade.domain.model import ZERO, Ledger, Order, OrderId, Side, TokenId, TokenKey
+from copytrade.domain.policy import Policy
+
+FIRST_HOLD_SEC = Decimal(60)
+LONGEST_HOLD_SEC = Decimal(3600)
+
+
+class Standing(Enum):
+    """Where an order of ours stands; the picture is in the module's text."""
+
+    INTENT = "INTENT"
+    OPEN = "OPEN"
+    GONE = "GONE"
+    SETTLED = "SETTLED"
+
+
+@frozen(kw_only=True)
+class OwnOrder:
+    """An order that we made, and all that we know of it. Sizes are shares, times seconds since the epoch."""
+
+    order_id: OrderId
+    token_key: TokenKey
+    token_id: TokenId
+    side: Side
+    price: Decimal
+    size: Decimal
+    ts: Decimal  # when it was signed
+    expiration: Decimal
+    standing: Standing = Standing.INTENT
+    matched: Decimal = ZERO  # the most that the exchange ever said of the order itself
+    traded: Decimal = ZERO  # the sum of its trades that have not failed
+    failed: Decimal = ZERO  # the sum of its trades that have
+    confirmed: Decimal = ZERO  # the sum of its trades that are final
+    folded: Decimal = ZERO  # what the ledger's base holds already
+    seen_at: Decimal = ZERO  # when the listing or look-up was asked for that last showed it resting
+    gone_at: Decimal | None = None  # when it was first known not to rest any more
+    cancelled: bool = False  # the exchange confirmed that it does not rest
+
+    @property
+    def filled(self) -> Decimal:
+        """Shares that it has bought or sold, as far as we know; failed trades taken back."""
+        return max(self.matched - self.failed, self.traded)
+
+    @property
+    def unfolded(self) -> Decimal:
+        """Its part in the ledger's sums."""
+        return max(self.filled - self.folded, ZERO)
+
+    @property
+    def final(self) -> bool:
+        """True when every trade in its fills is CONFIRMED or FAILED."""
+        return self.unfolded == 0 or self.filled - self.confirmed <= CENT
+
+    @property
+    def complete(self) -> bool:
+        """True when nothing is left to be matched, up to the cent that fills may come out short."""
+        return self.size - self.filled <= CENT
+
+    def as_order(self) -> Order:
+        """The order as a fact of a snapshot."""
+        return Order(
+            order_id=self.order_id,
+            side=self.side,
+            price=self.price,
+            size=self.size,
+            matched=min(max(self.filled, ZERO), self.size),
+            ts=self.ts,
+            gone=self.standing is Standing.GONE,
+        )
+
+
+@frozen(kw_only=True)
+class Base:
+    """The part of a ledger that is written down."""
+
+    base: Decimal
+    moved_at: Decimal = ZERO  # when we learned the last own fill
+    seen: Decimal | None = None  # the size in the previous complete answer
+
+
+@frozen(kw_only=True)
+class Hold:
+    """Nothing is placed on the token before `until`; the next hold lasts twice `step` seconds."""
+
+    until: Decimal
+    step: Decimal = FIRST_HOLD_SEC
+
+
+@frozen(kw_only=True)
+class Recovery:
+    """A start on a missing, broken or backup state: what is not restored yet is on hold."""
+
+    started_at: Decimal
+    strangers: Mapping[TokenId, Decimal] = field(factory=dict)  # when an order that we do not know was last listed
+    restored: frozenset[TokenKey] = frozenset()
+
+
+@frozen(kw_only=True)
+class Memory:
+    """Everything that the next cycle has to know of the ones before it."""
+
+    token_map: Mapping[TokenKey, TokenId] = field(factory=dict)
+    orders: Mapping[OrderId, OwnOrder] = field(factory=dict)
+    bases: Mapping[TokenKey, Base] = field(factory=dict)
+    polls: tuple[Poll, ...] = ()  # the target's last complete polls, oldest first
+    holds: Mapping[TokenKey, Hold] = field(factory=dict)
+    recovery: Recovery | None = None
+    last_sync_ts: Decimal = ZERO
+
+
+@frozen(kw_only=True)
+class Sighting:
+    """What a look-up says of one order: it rests, or it is closed and `matched` is final."""
+
+    resting: bool
+    matched: Decimal
+
+
+@frozen(kw_only=True)
+class Traded:
+    """The sums of one order's trades, in shares: those that have not failed, have failed, are confirmed."""
+
+    traded: Decimal = ZERO
+    failed: Decimal = ZERO
+    confirmed: Decimal = ZERO
+
+
+@frozen(kw_only=True)
+class Evidence:
+    """What the exchange said of our orders in one cycle."""
+
+    asked_at: Decimal  # when the listing was asked for
+    listed: Mapping[OrderId, Decimal]  # matched shares of every order that rests
+    looked_up: Mapping[OrderId, Sighting] = field(factory=dict)  # an order that it knows nothing of is absent
+    trades: Mapping[OrderId, Traded] | None = None  # None: not read
+    trades_asked_at: Decimal = ZERO
+
+
+# -- reading it -------------------------------------------------------------------------------------------------------
+
+
+def ledgers(memory: Memory) -> dict[TokenKey, Ledger]:
+    """The ledger of every token that we have traded."""
+    bought: dict[TokenKey, Decimal] = {}
+    sold: dict[TokenKey, Decimal] = {}
+    pending: set[TokenKey] = set()
+    for order in memory.orders.values():
+        sums = bought if order.side is Side.BUY else sold
+        sums[order.token_key] = sums.get(order.token_key, ZERO) + order.unfolded
+        if not order.final:
+            pending.add(order.token_key)
+    return {
+        key: Ledger(
+            base=base.base,
+            bought=bought.get(key, ZERO),
+            sold=sold.get(key, ZERO),
+            moved_at=base.moved_at,
+            seen=base.seen,
+            final=key not in pending,
+        )
+        for key, base in memory.bases.items()
+    }
+
+
+def live_and_in_doubt(
+    memory: Memory, asked_at: Decimal | None
+) -> tuple[dict[TokenId, tuple[Order, ...]], dict[TokenId, tuple[Order, ...]]]:
+    """Our orders as facts of a snapshot. `asked_at` is when this cycle's listing was asked for, None = it was not read.
+
+    Without a listing, an OPEN order is taken to rest as it was last known.
+    """
+    live: dict[TokenId, list[Order]] = {}
+    doubt: dict[TokenId, list[Order]] = {}
+    for order in memory.orders.values():
+        if order.standing is Standing.SETTLED:
+            continue
+        rests = order.standing is Standing.OPEN and (asked_at is None or order.seen_at == asked_at)
+        (live if rests else doubt).setdefault(order.token_id, []).append(order.as_order())
+    return _frozen(live), _frozen(doubt)
+
+
+def _frozen(orders: Mapping[TokenId, list[Order]]) -> dict[TokenId, tuple[Order, ...]]:
+    return {token_id: tuple(of_it) for token_id, of_it in orders.items()}
+
+
+def to_look_up(memory: Memory, listed: Iterable[OrderId]) -> tuple[OrderId, ...]:
+    """The orders whose fate this listing leaves open: not listed, not settled, not known to be filled to the end."""
+    there = set(listed)
+    return tuple(
+        sorted(
+            order.order_id
+            for order in memory.orders.values()
+            if order.standing is not Standing.SETTLED and order.order_id not in there and not order.complete
+        )
+    )
+
+
+def trades_wanted_after(memory: Memory, listed: Iterable[OrderId]) -> Decimal | None:
+    """The time from which on our trades have to be read, or None where they would tell nothing new."""
+    missing = set(to_look_up(memory, listed))
+    times = [order.ts for order in memory.orders.values() if order.order_id in missing or not order.final]
+    return min(times, default=None)
+
+
+# -- orders -----------------------------------------------------------------------------------------------------------
+
+
+def intended(memory: Memory, orders: Iterable[OwnOrder], reported: Poll) -> Memory:
+    """About to be posted. A token that we have never traded gets its ledger, from what is reported now."""
+    orders = tuple(orders)
+    fresh = {
+        order.token_key: Base(base=reported.get(order.token_key, ZERO), seen=reported.get(order.token_key, ZERO))
+        for order in orders
+        if order.token_key not in memory.bases
+    }
+    return evolve(
+        memory,
+        orders={**memory.orders, **{order.order_id: order for order in orders}},
+        bases={**memory.bases, **fresh},
+    )
+
+
+def acknowledged(memory: Memory, matched: Mapping[OrderId, Decimal], now: Decimal) -> Memory:
+    """The exchange has these orders; so much of them was matched at once."""
+
+    def change(order: OwnOrder) -> OwnOrder:
+        return evolve(order, standing=Standing.OPEN, matched=max(order.matched, matched[order.order_id]))
+
+    return _changed(memory, matched, change, now)
+
+
+def refused(memory: Memory, order_ids: Iterable[OrderId]) -> Memory:
+    """These orders never came to be."""
+    never = set(order_ids)
+    return evolve(memory, orders={key: order for key, order in memory.orders.items() if key not in never})
+
+
+def gone(memory: Memory, order_ids: Iterable[OrderId], now: Decimal) -> Memory:
+    """The exchange confirmed that these do not rest any more; what they matched is still to be learned."""
+
+    def change(order: OwnOrder) -> OwnOrder:
+        if order.standing is Standing.SETTLED:
+            return order
+        return evolve(order, standing=Standing.GONE, cancelled=True, gone_at=now)
+
+    return _changed(memory, order_ids, change, now)
+
+
+def observed(memory: Memory, evidence: Evidence, *, now: Decimal, policy: Policy) -> Memory:
+    """Every order of ours moves to where the evidence puts it, and what it filled enters the ledger."""
+    return _changed(memory, tuple(memory.orders), lambda order: _placed(order, evidence, policy), now)
+
+
+def _placed(order: OwnOrder, evidence: Evidence, policy: Policy) -> OwnOrder:
+    # Step 1: trades. They may take a fill back, and they may know of one that nothing else knows.
+    sums = None if evidence.trades is None else evidence.trades.get(order.order_id, Traded())
+    if sums is not None:
+        order = evolve(order, traded=sums.traded, failed=sums.failed, confirmed=sums.confirmed)
+    if order.standing is Standing.SETTLED:
+        return order
+
+    # Step 2: it rests. A cancel that was confirmed is believed more than a listing that may be older.
+    sighting = evidence.looked_up.get(order.order_id)
+    listed = evidence.listed.get(order.order_id)
+    matched = max(order.matched, listed or ZERO, sighting.matched if sighting else ZERO)
+    order = evolve(order, matched=min(matched, order.size))
+    if (listed is not None or (sighting is not None and sighting.resting)) and not order.cancelled:
+        return evolve(order, standing=Standing.OPEN, seen_at=evidence.asked_at, gone_at=None)
+
+    # Step 3: it is closed, and we know how much of it was matched.
+    if (sighting is not None and not sighting.resting) or order.complete:
+        return evolve(order, standing=Standing.SETTLED)
+
+    # Step 4: nobody knows it. Young, that proves nothing.
+    if order.standing is not Standing.GONE:
+        if evidence.asked_at - order.ts < policy.fill_grace_sec:
+            return order
+        return evolve(order, standing=Standing.GONE, gone_at=evidence.asked_at)
+
+    # Step 5: it is gone and will not be found again: our trades decide, once they must all be listed.
+    if sums is not None and order.gone_at is not None:
+        last_resting = min(order.gone_at, order.expiration)
+        if evidence.trades_asked_at - last_resting >= policy.fill_grace_sec:
+            return evolve(order, standing=Standing.SETTLED)
+    return order
+
+
+def _changed(
+    memory: Memory, order_ids: Iterable[OrderId], change: Callable[[OwnOrder], OwnOrder], now: Decimal
+) -> Memory:
+    """Apply `change` to these orders. Where a fill moved, the ledger moved now; what has no part in it is dropped."""
+    orders = dict(memory.orders)
+    bases = dict(memory.bases)
+    for order_id in order_ids:
+        before = orders.get(order_id)
+        if before is None:
+            continue
+        after = change(before)
+        if after.standing is Standing.SETTLED and after.unfolded == 0 and after.final:
+            del orders[order_id]
+        else:
+            orders[order_id] = after
+        if after.unfolded != before.unfolded:
+            bases[after.token_key] = evolve(bases[after.token_key], moved_at=now)
+    return evolve(memory, orders=orders, bases=bases)
+
+
+# -- polls and ledgers ------------------------------------------------------------------------------------------------
+
+
+def target_polled(memory: Memory, poll: Poll, policy: Policy) -> Memory:
+    """A complete poll of the target becomes one that the next cycles count."""
+    polls = (*memory.polls, dict(poll))
+    return evolve(memory, polls=polls[len(polls) - min(len(polls), policy.polls_remembered) :])
+
+
+def mine_polled(
+    memory: Memory,
+    reported: Poll,
+    witnesses: Poll,
+    in_doubt: Iterable[TokenKey],
+    *,
+    now: Decimal,
+    policy: Policy,
+) -> Memory:
+    """A complete answer about our own positions: it is what the next is compared with, and ledgers may start anew."""
+    doubted = set(in_doubt)
+    bases: dict[TokenKey, Base] = {}
+    restarted: set[TokenKey] = set()
+    for key, ledger in ledgers(memory).items():
+        size = reported.get(key, ZERO)
+        if may_restart(size, ledger, witnesses.get(key), in_doubt=key in doubted, now=now, policy=policy):
+            bases[key] = Base(base=size, moved_at=ledger.moved_at, seen=size)
+            restarted.add(key)
+        else:
+            bases[key] = evolve(memory.bases[key], seen=size)
+    return evolve(memory, bases=bases, orders=_folded(memory, restarted))
+
+
+def _folded(memory: Memory, restarted: set[TokenKey]) -> Mapping[OrderId, OwnOrder]:
+    if not restarted:
+        return memory.orders
+    return {
+        order_id: evolve(order, folded=order.filled) if order.token_key in restarted else order
+        for order_id, order in memory.orders.items()
+        if order.token_key not in restarted or order.standing is not Standing.SETTLED
+    }
+
+
+def resolved(memory: Memory, token_ids: Mapping[TokenKey, TokenId]) -> Memory:
+    """These token ids were looked up and checked."""
+    return evolve(memory, token_map={**memory.token_map, **token_ids}) if token_ids else memory
+
+
+# -- holds ------------------------------------------------------------------------------------------------------------
+
+
+def held(memory: Memory, keys: Iterable[TokenKey], now: Decimal) -> Memory:
+    """Refused in a way that will repeat: wait a minute, the next time twice as long, an hour at most."""
+    holds = dict(memory.holds)
+    for key in keys:
+        before = holds.get(key)
+        step = FIRST_HOLD_SEC if before is None else min(2 * before.step, LONGEST_HOLD_SEC)
+        holds[key] = Hold(until=now + step, step=step)
+    return evolve(memory, holds=holds)
+
+
+def released(memory: Memory, keys: Iterable[TokenKey]) -> Memory:
+    """An order was taken there: whatever stood in the way does not any more."""
+    taken = set(keys)
+    if not taken & memory.holds.keys():
+        return memory
+    return evolve(memory, holds={key: hold for key, hold in memory.holds.items() if key not in taken})
+
+
+# -- a start on a lost state ------------------------------------------------------------------------------------------
+
+
+def recovering(memory: Memory, started_at: Decimal) -> Memory:
+    """The state was missing, broken or a backup: orders and fills may exist that we do not know."""
+    return evolve(memory, recovery=Recovery(started_at=started_at))
+
+
+def strangers_listed(memory: Memory, token_ids: Iterable[TokenId], now: Decimal) -> Memory:
+    """Orders that we do not know rest on these tokens. They may be ours, from before the state was lost."""
+    if memory.recovery is None:
+        return memory
+    strangers = {**memory.recovery.strangers, **dict.fromkeys(token_ids, now)}
+    return evolve(memory, recovery=evolve(memory.recovery, strangers=strangers))
+
+
+def unrestored_until(memory: Memory, key: TokenKey, token_id: TokenId | None, policy: Policy) -> Decimal | None:
+    """The time before which the exchange's balance of a token says too little, or None where it is restored already."""
+    recovery = memory.recovery
+    if recovery is None or key in recovery.restored:
+        return None
+    until = recovery.started_at + policy.fill_grace_sec
+    stranger = recovery.strangers.get(token_id) if token_id is not None else None
+    if stranger is not None:
+        # A stranger may be the user's own and rest for ever, so the wait for it has an end. (DESIGN 6)
+        longest = recovery.started_at + policy.settle_timeout_sec
+        until = max(until, min(stranger + policy.fill_grace_sec, longest))
+    base = memory.bases.get(key)
+    return until if base is None else max(until, base.moved_at + policy.fill_grace_sec)
+
+
+def restored(memory: Memory, balances: Mapping[TokenKey, Decimal], reported: Poll, now: Decimal) -> Memory:
+    """The exchange's own balance is the ledger's new base. Trades are not added: the feed may hold them already."""
+    if memory.recovery is None or not balances:
+        return memory
+    bases = {key: Base(base=balance, moved_at=now, seen=reported.get(key, ZERO)) for key, balance in balances.items()}
+    return evolve(
+        memory,
+        bases={**memory.bases, **bases},
+        orders=_folded(memory, set(balances)),
+        recovery=evolve(memory.recovery, restored=memory.recovery.restored | balances.keys()),
+    )
