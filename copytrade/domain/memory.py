@@ -35,7 +35,18 @@ from attrs import evolve, field, frozen
 from copytrade.domain.amounts import CENT
 from copytrade.domain.desired import Poll
 from copytrade.domain.exposure import may_restart
-from copytrade.domain.model import ZERO, Ledger, Order, OrderId, Side, TokenId, TokenKey
+from copytrade.domain.model import (
+    ZERO,
+    Ledger,
+    Order,
+    OrderId,
+    Side,
+    TokenId,
+    TokenKey,
+    a_price,
+    not_negative,
+    positive,
+)
 from copytrade.domain.policy import Policy
 
 FIRST_HOLD_SEC = Decimal(60)
@@ -59,17 +70,17 @@ class OwnOrder:
     token_key: TokenKey
     token_id: TokenId
     side: Side
-    price: Decimal
-    size: Decimal
-    ts: Decimal  # when it was signed
-    expiration: Decimal
+    price: Decimal = field(validator=a_price)
+    size: Decimal = field(validator=positive)
+    ts: Decimal = field(validator=not_negative)  # when it was signed
+    expiration: Decimal = field(validator=not_negative)
     standing: Standing = Standing.INTENT
-    matched: Decimal = ZERO  # the most that the exchange ever said of the order itself
-    traded: Decimal = ZERO  # the sum of its trades that have not failed
-    failed: Decimal = ZERO  # the sum of its trades that have
-    confirmed: Decimal = ZERO  # the sum of its trades that are final
-    folded: Decimal = ZERO  # what the ledger's base holds already
-    seen_at: Decimal = ZERO  # when the listing or look-up was asked for that last showed it resting
+    matched: Decimal = field(default=ZERO, validator=not_negative)  # the most that the exchange ever said of the order itself
+    traded: Decimal = field(default=ZERO, validator=not_negative)  # the sum of its trades that have not failed
+    failed: Decimal = field(default=ZERO, validator=not_negative)  # the sum of its trades that have
+    confirmed: Decimal = field(default=ZERO, validator=not_negative)  # the sum of its trades that are final
+    folded: Decimal = field(default=ZERO, validator=not_negative)  # what the ledger's base holds already
+    seen_at: Decimal = field(default=ZERO, validator=not_negative)  # when the listing or look-up was asked for that last showed it resting
     gone_at: Decimal | None = None  # when it was first known not to rest any more
     cancelled: bool = False  # the exchange confirmed that it does not rest
 
@@ -110,9 +121,9 @@ class OwnOrder:
 class Base:
     """The part of a ledger that is written down."""
 
-    base: Decimal
-    moved_at: Decimal = ZERO  # when we learned the last own fill
-    seen: Decimal | None = None  # the size in the previous complete answer
+    base: Decimal = field(validator=not_negative)
+    moved_at: Decimal = field(default=ZERO, validator=not_negative)  # when we learned the last own fill
+    seen: Decimal | None = field(default=None, validator=not_negative)  # the size in the previous complete answer
 
 
 @frozen(kw_only=True)

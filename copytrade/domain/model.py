@@ -33,17 +33,17 @@ class Side(Enum):
     SELL = "SELL"
 
 
-def _not_negative(_: object, attribute: Attribute[Decimal], value: Decimal | None) -> None:
+def not_negative(_: object, attribute: Attribute[Decimal], value: Decimal | None) -> None:
     if value is not None and not (value.is_finite() and value >= 0):
         raise ValueError(f"{attribute.name} must be finite and not negative, got {value}")
 
 
-def _a_price(_: object, attribute: Attribute[Decimal], value: Decimal | None) -> None:
+def a_price(_: object, attribute: Attribute[Decimal], value: Decimal | None) -> None:
     if value is not None and not (value.is_finite() and ZERO < value < ONE):
         raise ValueError(f"{attribute.name} must be inside (0, 1), got {value}")
 
 
-def _positive(_: object, attribute: Attribute[Decimal], value: Decimal | None) -> None:
+def positive(_: object, attribute: Attribute[Decimal], value: Decimal | None) -> None:
     if value is not None and not (value.is_finite() and value > 0):
         raise ValueError(f"{attribute.name} must be finite and above 0, got {value}")
 
@@ -55,10 +55,10 @@ class Position:
     token_key: TokenKey
     condition_id: str
     outcome_index: int
-    size: Decimal = field(validator=_not_negative)  # shares
-    avg_price: Decimal = field(default=ZERO, validator=_not_negative)  # pUSD per share, 0 = unknown
+    size: Decimal = field(validator=not_negative)  # shares
+    avg_price: Decimal = field(default=ZERO, validator=not_negative)  # pUSD per share, 0 = unknown
     token_id: TokenId | None = None  # the feed may lack it
-    current_price: Decimal = field(default=ZERO, validator=_not_negative)  # pUSD per share, 0 = unknown
+    current_price: Decimal = field(default=ZERO, validator=not_negative)  # pUSD per share, 0 = unknown
     redeemable: bool = False  # resolved, not yet redeemed
     slug: str = ""
     title: str = ""
@@ -82,11 +82,11 @@ class Positions:
 class Book:
     """The top of an order book without our own resting orders. A side that is None is empty."""
 
-    best_bid: Decimal | None = field(default=None, validator=_a_price)
-    best_ask: Decimal | None = field(default=None, validator=_a_price)
-    tick_size: Decimal | None = field(default=None, validator=_a_price)
-    min_order_size: Decimal | None = field(default=None, validator=_not_negative)  # shares
-    last_trade_price: Decimal | None = field(default=None, validator=_not_negative)  # 0 = unknown
+    best_bid: Decimal | None = field(default=None, validator=a_price)
+    best_ask: Decimal | None = field(default=None, validator=a_price)
+    tick_size: Decimal | None = field(default=None, validator=a_price)
+    min_order_size: Decimal | None = field(default=None, validator=not_negative)  # shares
+    last_trade_price: Decimal | None = field(default=None, validator=not_negative)  # 0 = unknown
 
 
 @frozen(kw_only=True)
@@ -95,10 +95,10 @@ class Order:
 
     order_id: OrderId
     side: Side
-    price: Decimal = field(validator=_a_price)
-    size: Decimal = field(validator=_positive)  # shares
-    matched: Decimal = field(default=ZERO, validator=_not_negative)  # shares, at most `size`
-    ts: Decimal = field(default=ZERO, validator=_not_negative)  # when it was posted
+    price: Decimal = field(validator=a_price)
+    size: Decimal = field(validator=positive)  # shares
+    matched: Decimal = field(default=ZERO, validator=not_negative)  # shares, at most `size`
+    ts: Decimal = field(default=ZERO, validator=not_negative)  # when it was posted
     gone: bool = False  # certainly not resting any more, its final matched size unknown
 
     @matched.validator
@@ -116,11 +116,11 @@ class Order:
 class Ledger:
     """What we believe that our own trading did to one token since the last quiet moment."""
 
-    base: Decimal = field(validator=_not_negative)  # shares that were reported at the last quiet moment
-    bought: Decimal = field(default=ZERO, validator=_not_negative)  # shares, own fills since then
-    sold: Decimal = field(default=ZERO, validator=_not_negative)
-    moved_at: Decimal = field(default=ZERO, validator=_not_negative)  # when we learned the last fill; 0 = long ago
-    seen: Decimal | None = field(default=None, validator=_not_negative)  # size in the previous answer; None = as now
+    base: Decimal = field(validator=not_negative)  # shares that were reported at the last quiet moment
+    bought: Decimal = field(default=ZERO, validator=not_negative)  # shares, own fills since then
+    sold: Decimal = field(default=ZERO, validator=not_negative)
+    moved_at: Decimal = field(default=ZERO, validator=not_negative)  # when we learned the last fill; 0 = long ago
+    seen: Decimal | None = field(default=None, validator=not_negative)  # size in the previous answer; None = as now
     final: bool = True  # every trade in the sums is CONFIRMED or FAILED
 
     @property
@@ -143,7 +143,7 @@ class Snapshot:
     open_orders: Mapping[TokenId, tuple[Order, ...]] = field(factory=dict)  # live orders of ours
     in_doubt: Mapping[TokenId, tuple[Order, ...]] = field(factory=dict)
     foreign_orders: Mapping[TokenId, tuple[Order, ...]] = field(factory=dict)  # the user's own on this wallet
-    cash: Decimal | None = field(default=None, validator=_not_negative)  # pUSD; None = not limited
+    cash: Decimal | None = field(default=None, validator=not_negative)  # pUSD; None = not limited
     ledgers: Mapping[TokenKey, Ledger] = field(factory=dict)
     witnesses: Mapping[TokenKey, Decimal] = field(factory=dict)  # shares, the exchange's own balance
     target_history: tuple[Mapping[TokenKey, Decimal], ...] = ()  # sizes of earlier complete polls, oldest first
@@ -214,9 +214,9 @@ class Place:
     token_key: TokenKey
     token_id: TokenId
     side: Side
-    price: Decimal = field(validator=_a_price)  # pUSD per share, on the market's tick
-    size: Decimal = field(validator=_positive)  # shares, 2 decimals at most
-    tick_size: Decimal = field(validator=_a_price)  # the market's tick, which the signed amounts must fit
+    price: Decimal = field(validator=a_price)  # pUSD per share, on the market's tick
+    size: Decimal = field(validator=positive)  # shares, 2 decimals at most
+    tick_size: Decimal = field(validator=a_price)  # the market's tick, which the signed amounts must fit
     post_only: bool = True
 
 
