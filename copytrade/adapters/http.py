@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 Params = Sequence[tuple[str, str]] | Mapping[str, str]
 
 MAX_BYTES: Final = 32 * 1024 * 1024  # 500 whole books are a few MB
-_RETRIED: Final = frozenset({408, 425, 429})  # and 5xx
+_RETRIED: Final = frozenset({408, 425, 429})  # and 5xx, but for 501: what is not implemented will not be in a second
 _WORDS_SHOWN: Final = 200  # characters of an answer that an error quotes
 
 
@@ -95,8 +95,9 @@ class RequestCount:
 class Http:
     """One service at `base_url`, over one pool of kept connections.
 
-    `timeout_sec` bounds one try as a whole (a body that drips in too), `retry_total_sec` a read with all its tries and
-    waits. `read` and `send` may be called at the same time from many tasks of one event loop. `async with` closes it.
+    `timeout_sec` bounds one try as a whole (a body that drips in too), `retry_total_sec` (and `attempts`, where it is
+    given) a read with all its tries and waits. `read` and `send` may be called at the same time from many tasks of one
+    event loop. `async with` closes it.
 
     Raises BadInput for an address that is not https, unless it is plain http on loopback.
     """
@@ -107,6 +108,7 @@ class Http:
         *,
         timeout_sec: float = 10.0,
         retry_total_sec: float = 15.0,
+        attempts: int | None = None,
         wait_initial_sec: float = 0.1,
         wait_max_sec: float = 3.0,
         max_bytes: int = MAX_BYTES,
@@ -127,7 +129,7 @@ class Http:
         self._client = client
         self._owns_client = client is None
         self._retrying = stamina.AsyncRetryingCaller(
-            attempts=None,
+            attempts=attempts,
             timeout=retry_total_sec,
             wait_initial=wait_initial_sec,
             wait_max=wait_max_sec,
@@ -231,7 +233,7 @@ class Http:
         if 200 <= status < 300:
             return body
         text = f"{what}: status {status}{_quoted(body)}"
-        if status in _RETRIED or status >= 500:
+        if status in _RETRIED or (status >= 500 and status != 501):
             after_sec = _retry_after(answered.get("retry-after", "")) if status in (429, 503) else None
             raise _noted(last, _TryAgain(text, status=status, body=body, after_sec=after_sec))
         raise StatusError(text, status=status, body=body)

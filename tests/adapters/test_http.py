@@ -74,7 +74,7 @@ class TestReads:
         server.on("GET /it", Hang(drip_sec=0.01), GOOD)
         assert read(server, timeout_sec=0.3) == GOOD.body
 
-    @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 410, 422])
+    @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 410, 422, 501])
     def test_any_other_status_is_the_answer_at_once(self, server, status):
         server.on("GET /it", Answer(status=status, body=b'{"error": "no such thing"}'), GOOD)
         with pytest.raises(StatusError, match="no such thing") as caught:
