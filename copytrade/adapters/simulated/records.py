@@ -80,6 +80,7 @@ class Market:
     payouts: tuple[Decimal, ...] | None = None
     listed: bool = True  # False: Gamma does not know it yet
     ids_known: bool = True  # False: Gamma lists it with empty token ids
+    mirror_ids: tuple[str, ...] = ()  # its ids under the other protocol, which Gamma lists too and nobody may trade
     slug: str = ""
     title: str = ""
     end_date: str = ""
@@ -208,7 +209,7 @@ class NewOrder:
 class Posted:
     """The exchange's answer to one order: accepted (`status` live, matched, unmatched), or refused with `error`."""
 
-    order_id: str
+    order_id: str = ""
     status: str = ""
     error: str = ""
     making: Decimal = ZERO  # what the order gave so far: pUSD of a BUY, shares of a SELL

@@ -41,8 +41,7 @@ from copytrade.domain.model import ONE, ZERO, Side
 
 MAX_BATCH = 15  # orders in one POST /orders
 TAKEN_OFF_SEC = 60  # and rests a minute less than it says
-ORDER_RATE, ORDER_BURST = Decimal(40), Decimal(60)
-CANCEL_RATE, CANCEL_BURST = Decimal(80), Decimal(120)
+BUCKETS = {"orders": (Decimal(40), Decimal(60)), "cancels": (Decimal(80), Decimal(120))}  # (a second, burst)
 CANCEL_ONLY = "Trading is currently cancel-only. New orders are not accepted, but cancels are allowed."
 DISABLED = "Trading is currently disabled. Check polymarket.com for updates"
 RESTARTING = "matching engine is restarting"
@@ -280,11 +279,19 @@ class Exchange:
 
     def spend_orders(self, signer: str, count: int) -> bool:
         """Take `count` from the signer's order bucket; False (429) when it does not hold them."""
-        return self._bucket(signer, "orders", ORDER_RATE, ORDER_BURST).take(count, self.now)
+        return self.bucket(signer, "orders").take(count, self.now)
 
     def spend_cancels(self, signer: str, count: int) -> bool:
         """The same for cancels: more than the burst can never succeed."""
-        return self._bucket(signer, "cancels", CANCEL_RATE, CANCEL_BURST).take(count, self.now)
+        return self.bucket(signer, "cancels").take(count, self.now)
+
+    def bucket(self, signer: str, kind: str) -> Bucket:
+        """The signer's bucket of "orders" or "cancels"."""
+        bucket = self._buckets.get((signer, kind))
+        if bucket is None:
+            rate, burst = BUCKETS[kind]
+            bucket = self._buckets[signer, kind] = Bucket(rate=rate, burst=burst, level=burst, at=self.now)
+        return bucket
 
     def post(self, new: NewOrder) -> Posted:
         """Check an order; refuse it in the exchange's words, or match what crosses and let the rest rest."""
@@ -537,9 +544,3 @@ class Exchange:
 
     def _outside_id(self) -> str:
         return f"0x{'e':>08}{self._next():056x}"
-
-    def _bucket(self, signer: str, kind: str, rate: Decimal, burst: Decimal) -> Bucket:
-        bucket = self._buckets.get((signer, kind))
-        if bucket is None:
-            bucket = self._buckets[signer, kind] = Bucket(rate=rate, burst=burst, level=burst, at=self.now)
-        return bucket
