@@ -409,8 +409,7 @@ def _too_many(world: World, caller: Caller, kind: str, cost: int) -> Answer:
     headers = _limit_headers(world, caller, kind)
     bucket = world.exchange.bucket(caller.address, kind)
     if cost <= bucket.burst:
-        wait = (cost - bucket.level) / bucket.rate
-        headers["Retry-After"] = str(int(wait) + 1)
+        headers["Retry-After"] = str(int(bucket.wait(cost, world.exchange.now)) + 1)
     return Answer(status=429, content={"error": TOO_MANY}, headers=headers)
 
 

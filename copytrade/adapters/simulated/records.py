@@ -231,13 +231,22 @@ class Bucket:
     at: Decimal
 
     def take(self, cost: int, now: Decimal) -> bool:
-        if now > self.at:
-            self.level = min(self.burst, self.level + (now - self.at) * self.rate)
-            self.at = now
+        """Spend `cost`, or nothing at all (False)."""
+        self._fill(now)
         if cost > self.level:
             return False
         self.level -= cost
         return True
+
+    def wait(self, cost: int, now: Decimal) -> Decimal:
+        """Seconds until it holds `cost`; 0 where it does, or never will."""
+        self._fill(now)
+        return max(ZERO, (cost - self.level) / self.rate) if cost <= self.burst else ZERO
+
+    def _fill(self, now: Decimal) -> None:
+        if now > self.at:
+            self.level = min(self.burst, self.level + (now - self.at) * self.rate)
+            self.at = now
 
 
 @frozen(kw_only=True)

@@ -16,7 +16,7 @@ from copytrade.adapters.simulated.rules import Exchange
 from copytrade.adapters.simulated.world import World
 from copytrade.adapters.token_ids import ctf_token_id
 
-LEADER = "0x" + "1ead" * 10
+LEADER = "0x" + "1ead" * 10  # whom the worlds let us follow
 SOME_NAMES = ("Yes", "No")
 END_DATE = "2027-12-31T12:00:00Z"
 
@@ -103,6 +103,15 @@ def quote(exchange: Exchange, token_id: str, mid: str, *, depth: str = "500", sp
     exchange.set_book(token_id, bids=bids, asks=asks)
 
 
+def new_exchange(now: Decimal, *, manners: Manners | None = None, seed: int = 0) -> Exchange:
+    """An exchange that began an hour ago, so that what is set up now is no news to a feed that lags.
+
+    Set it up, then `tick(now)`.
+    """
+    dice = Random(seed)  # noqa: S311 - seeded on purpose: the same world lives the same life
+    return Exchange(now=now - 3600, dice=dice, manners=manners or Manners())
+
+
 def small_world(
     clock: Callable[[], Decimal],
     *,
@@ -122,7 +131,7 @@ def small_world(
     `mine` are shares of the YES of market n that I hold already; a market beyond `tokens` is made for it, which is one
     that the leader does not hold.
     """
-    exchange = Exchange(now=clock(), dice=Random(seed), manners=manners or Manners())  # noqa: S311 - a game, seeded
+    exchange = new_exchange(clock(), manners=manners, seed=seed)
     exchange.add_wallet(leader)
     exchange.add_wallet(me, cash=Decimal(cash), signer=signer, signature_type=signature_type)
     holdings = mine or {}
@@ -133,6 +142,7 @@ def small_world(
             exchange.hold(leader, yes, Decimal(leader_holds), Decimal("0.45"))
         if number in holdings:
             exchange.hold(me, yes, Decimal(holdings[number]), Decimal("0.45"))
+    exchange.tick(clock())
     return World(exchange=exchange, clock=clock)
 
 
