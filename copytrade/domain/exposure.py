@@ -32,7 +32,7 @@ def quiet(reported: Decimal, ledger: Ledger, *, in_doubt: bool, now: Decimal, po
     return (
         ledger.final
         and not in_doubt
-        and now - ledger.moved_at >= policy.settle_timeout_sec
+        and (ledger.moved_at == 0 or now - ledger.moved_at >= policy.settle_timeout_sec)  # 0 = long ago
         and (ledger.seen is None or equal(reported, ledger.seen))
     )
 

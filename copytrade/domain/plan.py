@@ -12,6 +12,7 @@ Where to read on: desired.py, exposure.py, risk.py, quote.py, reconcile.py, in t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, localcontext
 from functools import lru_cache
@@ -81,7 +82,7 @@ def tokens_to_witness(snapshot: Snapshot) -> tuple[TokenKey, ...]:
         if not snapshot.mine.complete:
             return ()
         reported = poll_of(snapshot.mine)
-        ids = token_ids(snapshot)
+        ids = _tradable(token_ids(snapshot))
         _, in_doubt = orders_of_ours(snapshot)
         return tuple(
             sorted(
@@ -108,6 +109,18 @@ def token_ids(snapshot: Snapshot) -> dict[TokenKey, TokenId]:
         if position.token_id is not None
     }
     return {**told, **snapshot.token_map}
+
+
+def _tradable(ids: Mapping[TokenKey, TokenId]) -> dict[TokenKey, TokenId]:
+    """The ids that name one token: not malformed, and claimed by one key alone. Two keys with one id (fresh rows carry
+    wrong outcome indices, API.md) would each quote it, and there may never be two live orders of ours on a token.
+    """
+    claims = Counter(ids.values())
+    return {
+        key: token_id
+        for key, token_id in ids.items()
+        if claims[token_id] == 1 and _kind(token_id) is not IdKind.MALFORMED
+    }
 
 
 def orders_of_ours(snapshot: Snapshot) -> tuple[_Orders, _Orders]:
@@ -154,7 +167,7 @@ def _tokens(snapshot: Snapshot) -> list[Token]:
     target = {position.token_key: position for position in snapshot.target.positions}
     mine = {position.token_key: position for position in snapshot.mine.positions}
     wanted = wants(poll_of(snapshot.target), snapshot.target_history, policy)
-    ids = token_ids(snapshot)
+    ids = _tradable(token_ids(snapshot))
     keys_of = {token_id: key for key, token_id in ids.items()}
     with_orders = {token_id for orders in (open_orders, in_doubt) for token_id in orders if orders[token_id]}
 
@@ -167,8 +180,6 @@ def _tokens(snapshot: Snapshot) -> list[Token]:
     for key in sorted(keys):
         token_id = ids.get(key)
         kind = IdKind.CTF if token_id is None else _kind(token_id)
-        if kind is IdKind.MALFORMED:
-            token_id = None
         my_position, target_position = mine.get(key), target.get(key)
         reported = my_position.size if my_position else ZERO
         ledger = snapshot.ledgers.get(key)

@@ -161,7 +161,7 @@ def reconcile_one(token: Token, budget: Budget, *, now: Decimal, policy: Policy,
     least = minimum_size(token.book, quoted if isinstance(quoted, Quote) else None)
     freed = _freed(token, cancelled)
     if side is Side.BUY:
-        sized = _bought(token, gap, worst, budget, freed, price, least, policy)
+        sized = _bought(token, gap, budget, freed, price, least, policy)
     else:
         sized = _sold(token, gap, worst, least, policy)
     if isinstance(sized, Reason) and sized is not Reason.DUST:
@@ -269,7 +269,6 @@ def _sliced(gap: Decimal, policy: Policy) -> Decimal:
 def _bought(
     token: Token,
     gap: Decimal,
-    worst: Exposure,
     budget: Budget,
     freed: Budget,
     price: Decimal | None,
@@ -281,7 +280,7 @@ def _bought(
     raised = max(sized, least)
     if sized < least and raised > gap + policy.deadband_shares:
         return Reason.DUST
-    limits = _limits(token, worst, budget, freed, price, policy)
+    limits = _limits(token, budget, freed, price, policy)
     for reason, limit in limits:
         if limit < least:
             return reason
@@ -289,12 +288,12 @@ def _bought(
 
 
 def _limits(
-    token: Token, worst: Exposure, budget: Budget, freed: Budget, price: Decimal | None, policy: Policy
+    token: Token, budget: Budget, freed: Budget, price: Decimal | None, policy: Policy
 ) -> list[tuple[Reason, Decimal]]:
-    """How many shares each limit leaves, in the order of their reasons."""
+    """How many shares each limit leaves, in the order of their reasons. The caps keep the plain `hi` (DESIGN 5, 3)."""
     share = counted_price(token.cap_price)
     limits = [
-        (Reason.TOKEN_CAP, floored(policy.max_notional_per_token / share - worst.hi)),
+        (Reason.TOKEN_CAP, floored(policy.max_notional_per_token / share - token.held.hi)),
         (Reason.TOTAL_CAP, floored((budget.notional + freed.notional) / share)),
     ]
     if budget.cash is not None and price is not None:
