@@ -89,7 +89,8 @@ def _story(start: Decimal) -> list[Event]:
 
 
 def _holds(made: Market, size: int) -> Callable[[Exchange], object]:
-    return lambda exchange: exchange.hold(LEADER, _yes(made), Decimal(size))
+    token_id = _yes(made)
+    return lambda exchange: exchange.hold(LEADER, token_id, Decimal(size), exchange.price_of(token_id))
 
 
 def _moves(made: Market, mid: str) -> Callable[[Exchange], object]:

@@ -65,7 +65,6 @@ async def serve(world: World) -> AsyncIterator[Urls]:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=_STOP_SEC,
     )
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=sockets))
@@ -81,7 +80,8 @@ _NAMES = ("data_api_url", "gamma_api_url", "clob_url")
 
 
 def _listening() -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # IPPROTO_TCP said aloud: asyncio turns Nagle's delay off only then, and an answer would take 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     return listener
 
@@ -100,6 +100,18 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         await self.stopping.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for each in self.servers:
+            each.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if self.server_state.tasks:
+            _, late = await asyncio.wait(self.server_state.tasks, timeout=_STOP_SEC)
+            for task in late:
+                task.cancel()
+        for listener in sockets or []:
+            listener.close()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
