@@ -1,6 +1,6 @@
 """An exchange to practise on: the rules of the real one, in memory, over HTTP on loopback or without any network.
 
-    rules.py       the engine: wallets, markets, books, orders, trades
+    rules.py       the engine: markets, books, orders, trades (ledger.py: who has what)
     checks.py      every check of an order, with the exchange's own words
     records.py     what the engine keeps
     feed.py        how late, frozen or old a wallet's positions are reported

@@ -66,13 +66,27 @@ class Fault:
 
     kind: Kind
     status: int = 500
-    body: object = None  # of a STATUS; None: {"error": "Internal server error"}
+    words: str = ""  # of a STATUS, under "error"; "": those of its status
     headers: dict[str, str] = field(factory=dict)
     after_effect: bool = False  # the request is carried out, then its answer is lost
     skip: int = 0  # so many requests are served well before
     times: int | None = 1
     delay_sec: float = 0.0  # before anything else
     deed: Callable[[], object] | None = None  # happens just before the request is looked at: a race that it loses
+
+    def __attrs_post_init__(self) -> None:
+        self.words = self.words or _WORDS.get(self.status, f"status {self.status}")
+
+
+_WORDS = {
+    400: "context canceled",
+    425: "matching engine is restarting",
+    429: "Too Many Requests",
+    500: "Internal server error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
 
 
 @define(kw_only=True)

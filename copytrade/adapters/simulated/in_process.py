@@ -81,6 +81,8 @@ class _Line:
         match fault.kind if fault is not None else Kind.NONE:
             case Kind.NONE | Kind.SHORT_PAGES:
                 return answer()
+            case Kind.GARBAGE if endpoint is Endpoint.REFRESH:  # nobody reads what it says
+                return answer()
             case Kind.STATUS | Kind.HTML | Kind.DROP:
                 raise Unreachable(f"{endpoint}: simulated")
             case kind:
@@ -100,14 +102,14 @@ class SimulatedFeed:
         wallet = wallet.lower()
         fault = await self._line.fault(Endpoint.POSITIONS_V2, wallet=wallet)
         kind = fault.kind if fault is not None else Kind.NONE
-        if kind in (Kind.STATUS, Kind.HTML, Kind.DROP, Kind.GARBAGE):
+        if kind in (Kind.STATUS, Kind.HTML, Kind.DROP, Kind.GARBAGE, Kind.NOT_A_NUMBER):  # NaN makes no JSON
             return Positions(ok=False)
         assert world.feed(wallet).raw is None, "raw rows are for HTTP"
         owner = world.exchange.wallets.get(wallet)
         rows = feed.rows(world.exchange, owner, world.feed(wallet)) if owner is not None else []
         told = [row for row in rows if row.shows_index or (row.shows_id and kind is not Kind.NO_IDS)]
         found = tuple(self._position(row, no_ids=kind is Kind.NO_IDS) for row in told)
-        if kind in (Kind.NOT_A_NUMBER, Kind.NEGATIVE):
+        if kind is Kind.NEGATIVE:
             return Positions(incomplete=True, positions=found[1:])
         incomplete = len(told) < len(rows) or kind in (Kind.DUPLICATES, Kind.ENDLESS)
         return Positions(incomplete=incomplete, positions=found)
@@ -408,5 +410,4 @@ def _all(batch: Sequence[SignedOrder], fault: Fault) -> list[PostAnswer]:
     """What a fault before the effect says of a batch: only a status with words, or one that is definite, refuses it."""
     if fault.kind is not Kind.STATUS:
         return [PostAnswer(order_id=each.order_id, fate=PostFate.UNKNOWN, words=_LOST) for each in batch]
-    body = fault.body if isinstance(fault.body, dict) else {}
-    return [_refused(each.order_id, str(body.get("error", "")), fault.status) for each in batch]
+    return [_refused(each.order_id, fault.words, fault.status) for each in batch]

@@ -1,7 +1,6 @@
 """The rules of the exchange: what it accepts, what it matches, what it moves, and when.
 
-Rule 1: nothing moves but here, and what moves is conserved: what one side of a trade gives, the other gets. The outside
-        world is a side too (`outside_cash`, `outside_shares`); whatever a scenario gives or takes counts as `issued`.
+Rule 1: nothing moves but by a trade, by a market's resolution, or by the scenario's own hand (ledger.py keeps count).
 Rule 2: cash and shares under resting orders are locked, and what a wallet can't cover any more is cancelled.
 Rule 3: time is told by `tick(now)` and never goes back. Whatever is due by then happens at its own time, in order.
 Rule 4: price before time; at one price our wallets' orders come before the outside world's.
@@ -20,9 +19,9 @@ from random import Random
 from attrs import define, field
 
 from copytrade.adapters.simulated.checks import Taken, crossing, other, refusal
+from copytrade.adapters.simulated.ledger import Ledger
 from copytrade.adapters.simulated.records import (
     Bucket,
-    Held,
     Leg,
     Manners,
     Market,
@@ -47,25 +46,18 @@ DISABLED = "Trading is currently disabled. Check polymarket.com for updates"
 RESTARTING = "matching engine is restarting"
 GONE = "already canceled or matched"
 
-_HISTORY = 512  # entries for each wallet and token that the positions feed can go back to
-
 
 @define(kw_only=True, eq=False)
-class Exchange:
+class Exchange(Ledger):
     """The engine. Give it the time (`tick`), markets, wallets and books; then post, cancel, hit and look."""
 
-    now: Decimal
     dice: Random | None = None
     manners: Manners = field(factory=Manners)
     mode: Mode = Mode.NORMAL
     markets: dict[str, Market] = field(factory=dict)
-    wallets: dict[str, Wallet] = field(factory=dict)
     books: dict[str, OutsideBook] = field(factory=dict)
     orders: dict[str, SimOrder] = field(factory=dict)
     trades: dict[str, SimTrade] = field(factory=dict)
-    outside_cash: Decimal = ZERO
-    outside_shares: dict[str, Decimal] = field(factory=dict)
-    issued: dict[str, Decimal] = field(factory=dict)  # by token id, "" = cash
     order_ids: int = 0  # how many ids `new_order_id` gave out
     _tokens: dict[str, tuple[Market, int]] = field(factory=dict, init=False)
     _resting: dict[str, dict[str, SimOrder]] = field(factory=dict, init=False)
@@ -108,7 +100,7 @@ class Exchange:
         wallet = Wallet(address=address, signer=(signer or address).lower(), signature_type=signature_type, cash=cash)
         self.wallets[address] = wallet
         self._trades_of[address] = []
-        self._issue("", cash)
+        self.issue("", cash)
         return wallet
 
     def give(self, address: str, amount: Decimal, token_id: str = "", avg_price: Decimal | None = None) -> None:
@@ -117,11 +109,11 @@ class Exchange:
         Orders that the wallet can't cover any more are cancelled, the newest first.
         """
         wallet = self.wallets[address.lower()]
-        self._issue(token_id, amount)
+        self.issue(token_id, amount)
         if token_id:
             if avg_price is not None:
                 wallet.avg_prices[token_id] = avg_price
-            self._set_shares(wallet, token_id, wallet.shares.get(token_id, ZERO) + amount)
+            self.set_shares(wallet, token_id, wallet.shares.get(token_id, ZERO) + amount)
         else:
             wallet.cash += amount
         self._cancel_uncovered(wallet)
@@ -169,10 +161,10 @@ class Exchange:
         market, index = self._tokens[token_id]
         assert market.payouts is not None, "not resolved"
         size = wallet.shares.get(token_id, ZERO)
-        self._issue(token_id, -size)
-        self._issue("", size * market.payouts[index])
+        self.issue(token_id, -size)
+        self.issue("", size * market.payouts[index])
         wallet.cash += size * market.payouts[index]
-        self._set_shares(wallet, token_id, ZERO)
+        self.set_shares(wallet, token_id, ZERO)
 
     def vanish(self, order_id: str, status: OrderStatus = OrderStatus.CANCELED) -> None:
         """The exchange (or the user, by another client) takes a resting order away."""
@@ -396,7 +388,7 @@ class Exchange:
             taker.trade_ids.append(trade.trade_id)
         if maker is not None:
             maker.trade_ids.append(trade.trade_id)
-            self._lock(maker, -size)
+            self.lock(maker, -size)
             maker.matched += size
             if maker.rest <= 0:
                 self._close(maker, OrderStatus.MATCHED)
@@ -411,31 +403,7 @@ class Exchange:
         """Move what the taker and our maker exchanged (others' legs are between outsiders and move nothing here)."""
         leg = trade.legs[0]
         for address, side in ((trade.taker_wallet, trade.side), (leg.wallet, leg.side)):
-            self._move(address, trade.token_id, other(side) if undo else side, leg.price, leg.size, undo)
-
-    def _move(self, address: str, token_id: str, side: Side, price: Decimal, size: Decimal, undo: bool) -> None:
-        sign = 1 if side is Side.BUY else -1
-        if not address:
-            self.outside_cash -= sign * price * size
-            self.outside_shares[token_id] = self.outside_shares.get(token_id, ZERO) + sign * size
-            return
-        wallet = self.wallets[address]
-        held = wallet.shares.get(token_id, ZERO)
-        if sign > 0 and not undo:
-            cost = held * wallet.avg_prices.get(token_id, ZERO) + price * size
-            wallet.avg_prices[token_id] = (cost / (held + size)).quantize(Decimal("0.0001"))
-        wallet.cash -= sign * price * size
-        self._set_shares(wallet, token_id, held + sign * size)
-
-    def _set_shares(self, wallet: Wallet, token_id: str, size: Decimal) -> None:
-        assert size >= 0, f"{wallet.address} would hold {size} of {token_id}"
-        wallet.shares[token_id] = size
-        history = wallet.history.setdefault(token_id, [])
-        if history and history[-1].ts == self.now:
-            history.pop()
-        elif len(history) >= _HISTORY:
-            del history[: _HISTORY // 2]
-        history.append(Held(ts=self.now, size=size, avg_price=wallet.avg_prices.get(token_id, ZERO)))
+            self.move(address, trade.token_id, other(side) if undo else side, leg.price, leg.size, undo)
 
     def _start_settlement(self, trade: SimTrade) -> None:
         manners = self.manners
@@ -480,7 +448,7 @@ class Exchange:
     def _rest(self, order: SimOrder) -> None:
         self._resting[order.token_id][order.order_id] = order
         self.wallets[order.wallet].live[order.order_id] = None
-        self._lock(order, order.rest)
+        self.lock(order, order.rest)
         self.books[order.token_id].version = self._next()
         if order.expiration:
             self._at(Decimal(order.expiration - TAKEN_OFF_SEC), self._expire, order.order_id)
@@ -512,19 +480,12 @@ class Exchange:
             self._await_hit(order)
 
     def _close(self, order: SimOrder, status: OrderStatus) -> None:
-        self._lock(order, -order.rest)
+        self.lock(order, -order.rest)
         order.status, order.closed_at = status, self.now
         del self._resting[order.token_id][order.order_id]
         del self.wallets[order.wallet].live[order.order_id]
         if order.token_id in self.books:
             self.books[order.token_id].version = self._next()
-
-    def _lock(self, order: SimOrder, shares: Decimal) -> None:
-        wallet = self.wallets[order.wallet]
-        if order.side is Side.BUY:
-            wallet.locked_cash += shares * order.price
-        else:
-            wallet.locked_shares[order.token_id] = wallet.locked_shares.get(order.token_id, ZERO) + shares
 
     def _cancel_uncovered(self, wallet: Wallet) -> None:
         for order_id in reversed(list(wallet.live)):
@@ -538,9 +499,6 @@ class Exchange:
         levels[price] -= size
         if levels[price] <= 0:
             del levels[price]
-
-    def _issue(self, token_id: str, amount: Decimal) -> None:
-        self.issued[token_id] = self.issued.get(token_id, ZERO) + amount
 
     def _outside_id(self) -> str:
         return f"0x{'e':>08}{self._next():056x}"

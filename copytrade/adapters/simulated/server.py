@@ -207,5 +207,4 @@ async def _struck(fault: Fault, given: Answer | None, request: Request) -> Respo
             await request.receive()  # the body is read, so this comes back when the connection is gone
             return Response(status_code=500)  # nobody is there to read it
         case _:
-            body = fault.body if fault.body is not None else {"error": "Internal server error"}
-            return _response(Answer(status=fault.status, content=body, headers=fault.headers))
+            return _response(Answer(status=fault.status, content={"error": fault.words}, headers=fault.headers))

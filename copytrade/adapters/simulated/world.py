@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from decimal import Decimal
 from uuid import UUID
@@ -19,6 +19,8 @@ from copytrade.adapters.signing import ApiCredentials
 from copytrade.adapters.simulated.faults import Endpoint, Faults
 from copytrade.adapters.simulated.feed import Feed
 from copytrade.adapters.simulated.rules import Exchange
+
+_ASKED = 100_000  # requests that are remembered one by one
 
 
 @frozen(kw_only=True)
@@ -53,9 +55,10 @@ class World:
     serves_v2: bool = True  # False: the Data-API knows nothing of version 2
     latency_sec: float = 0.0  # of every HTTP answer
     prefixes: bool = False  # ORDER_STATUS_LIVE instead of LIVE, and likewise for trades
+    null_look_ups: bool = False  # an order that is not found is answered with 200 and null, instead of 404
     max_skew_sec: Decimal | None = None  # L2 timestamps further off than this are refused; None: any time goes
     made_keys: set[str] = field(factory=set)  # addresses that have API credentials
-    asked: list[Asked] = field(factory=list)
+    asked: deque[Asked] = field(factory=lambda: deque(maxlen=_ASKED))  # the latest
     count: Counter[Endpoint] = field(factory=Counter)
     at_once: Counter[Endpoint] = field(factory=Counter)  # how many requests were under way together, at most
 
