@@ -1,0 +1,197 @@
+"""What is remembered, as one JSON document, and what a start makes of the file that it finds.
+
+The document has the blueprint's keys (`target`, `my_address`, `follow_ratio`, `token_map`, `open_orders`,
+`last_sync_ts`) and beside them what exposure and want need. Numbers are exact strings.
+
+    found at the start                        what is done
+    a good file                               go on from it
+    none, no backup, no journal               a first start, if the exchange shows no trace of an earlier one
+    none or a broken one, a good backup       go on from the backup, every token on hold until it is restored
+    none or a broken one, no good backup      begin anew, likewise on hold; what is broken is kept beside it
+    of another wallet or a newer version      refuse, and leave it as it is
+
+Not here: how the bytes get to the disk (adapters/state_file.py).   Read next: cycle.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+from attrs import evolve, field, frozen
+
+from copytrade.app.ports import StateFile
+from copytrade.domain.memory import Base, Hold, Memory, OwnOrder, Recovery, Standing, recovering
+from copytrade.domain.model import TokenId, TokenKey
+from copytrade.domain.policy import Policy
+from copytrade.errors import RefusedToStart
+
+VERSION = 1
+
+_Orders = dict[TokenId, tuple[OwnOrder, ...]]
+
+
+class StateBroken(Exception):
+    """The document is not a state of ours; the text says where."""
+
+
+@frozen(kw_only=True)
+class StateDocument:
+    """The document itself. Orders are grouped by token id; addresses are lower case."""
+
+    version: int
+    target: str
+    my_address: str
+    follow_ratio: Decimal
+    last_sync_ts: Decimal = field(default=Decimal(0))
+    token_map: dict[TokenKey, TokenId] = field(factory=dict)
+    open_orders: _Orders = field(factory=dict)
+    in_doubt: _Orders = field(factory=dict)
+    settled_orders: _Orders = field(factory=dict)
+    ledgers: dict[TokenKey, Base] = field(factory=dict)
+    target_polls: tuple[dict[TokenKey, Decimal], ...] = ()
+    holds: dict[TokenKey, Hold] = field(factory=dict)
+    recovery: Recovery | None = None
+
+
+@frozen(kw_only=True)
+class Start:
+    """What a start found: the memory to go on from, what a person should know, and whether it may be the first one."""
+
+    memory: Memory
+    notes: tuple[str, ...] = ()
+    first: bool = False
+
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_decoder = msgspec.json.Decoder(StateDocument)
+
+
+def encode_state(memory: Memory, policy: Policy) -> bytes:
+    """The document of this memory."""
+    by_standing: dict[str, dict[TokenId, list[OwnOrder]]] = {"open": {}, "doubt": {}, "settled": {}}
+    names = {Standing.OPEN: "open", Standing.SETTLED: "settled"}
+    for order in memory.orders.values():
+        by_standing[names.get(order.standing, "doubt")].setdefault(order.token_id, []).append(order)
+    return _encoder.encode(
+        {
+            "version": VERSION,
+            "target": policy.target_address,
+            "my_address": policy.my_address,
+            "follow_ratio": policy.follow_ratio,
+            "last_sync_ts": memory.last_sync_ts,
+            "token_map": memory.token_map,
+            "open_orders": by_standing["open"],
+            "in_doubt": by_standing["doubt"],
+            "settled_orders": by_standing["settled"],
+            "ledgers": memory.bases,
+            "target_polls": memory.polls,
+            "holds": memory.holds,
+            "recovery": memory.recovery,
+        }
+    )
+
+
+def decode_state(raw: bytes) -> StateDocument:
+    """Read a document. Raises StateBroken; a newer version is read no further than its number."""
+    try:
+        version = msgspec.json.decode(raw, type=_Version).version
+        if version > VERSION:
+            raise RefusedToStart(
+                f"it was written by a newer copytrade (version {version}, this one reads {VERSION}): "
+                "update copytrade, or name another file with --state"
+            )
+        document = _decoder.decode(raw)
+    except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
+        raise StateBroken(str(error)) from None
+    _check(document)
+    return document
+
+
+@frozen(kw_only=True)
+class _Version:
+    version: int
+
+
+def _check(document: StateDocument) -> None:
+    seen: set[str] = set()
+    for kind in (document.open_orders, document.in_doubt, document.settled_orders):
+        for token_id, orders in kind.items():
+            for order in orders:
+                if order.token_id != token_id or order.order_id in seen:
+                    raise StateBroken(f"the order {order.order_id} stands in two places")
+                if order.token_key not in document.ledgers:
+                    raise StateBroken(f"the order {order.order_id} has no ledger")
+                seen.add(order.order_id)
+    sizes = [size for poll in document.target_polls for size in poll.values()]
+    if not all(size.is_finite() and size >= 0 for size in sizes):
+        raise StateBroken("a size in target_polls is not a number of shares")
+
+
+def memory_of(document: StateDocument) -> Memory:
+    """The memory that a document holds."""
+    kinds: tuple[Mapping[TokenId, tuple[OwnOrder, ...]], ...]
+    kinds = (document.open_orders, document.in_doubt, document.settled_orders)
+    return Memory(
+        token_map=document.token_map,
+        orders={order.order_id: order for kind in kinds for orders in kind.values() for order in orders},
+        bases=document.ledgers,
+        polls=document.target_polls,
+        holds=document.holds,
+        recovery=document.recovery,
+        last_sync_ts=document.last_sync_ts,
+    )
+
+
+def start_from(
+    state: StateFile, policy: Policy, *, name: str, journal_exists: bool, now: Decimal, keep: bool = True
+) -> Start:
+    """Make a start of what the disk holds; the table in the module's text says how.
+
+    `name` is what the file is called in messages. With `keep` a broken file is moved aside (a dry run leaves it).
+    Raises RefusedToStart, and OSError.
+    """
+    notes = []
+    raw = state.load()
+    if raw is not None:
+        try:
+            return Start(memory=_ours(raw, policy, name))
+        except StateBroken as error:
+            kept = f", kept as {state.keep_broken()}" if keep else ""
+            notes.append(f"{name} is broken ({error}){kept}")
+    backup = state.load_backup()
+    if backup is not None:
+        try:
+            memory = _ours(backup, policy, f"{name}.bak")
+        except StateBroken as error:
+            notes.append(f"{name}.bak is broken too ({error})")
+        else:
+            notes.append(f"going on from {name}.bak: every token is on hold until the exchange's balance is known")
+            return Start(memory=recovering(memory, now), notes=tuple(notes))
+    first = raw is None and backup is None and not journal_exists
+    if not first:
+        notes.append("starting without a state: every token is on hold until the exchange's balance is known")
+    return Start(memory=recovering(Memory(), now), notes=tuple(notes), first=first)
+
+
+def confirmed_first(start: Memory) -> Memory:
+    """The exchange shows no trace of an earlier run: nothing has to be restored."""
+    return evolve(start, recovery=None)
+
+
+def _ours(raw: bytes, policy: Policy, name: str) -> Memory:
+    try:
+        document = decode_state(raw)
+    except RefusedToStart as error:
+        raise RefusedToStart(f"{name}: {error}") from None
+    for word, got, wants in (
+        ("target", document.target.lower(), policy.target_address),
+        ("my_address", document.my_address.lower(), policy.my_address),
+    ):
+        if got != wants:
+            raise RefusedToStart(
+                f"{name} belongs to another {word}: it has {got}, this run has {wants}. "
+                "Name another file with --state (one for each pair of wallets), or move this one away"
+            )
+    return memory_of(document)
