@@ -1,0 +1,753 @@
+"""One cycle: observe, plan, execute, remember. The whole program can be seen in `Trader.cycle`.
+
+    observe    every fact the decision may use, in two rounds of requests that run together
+    plan       the pure function; no port in reach
+    execute    cancels first; it may drop an action, it never invents one
+    remember   state before anything is posted and after it was answered, then the journal's line
+
+Rule 1: an intent is on the disk before its order is posted. Where it can't be written, nothing is posted.
+Rule 2: whatever an answer leaves open is in doubt: looked up next cycle, never asked again blindly.
+Rule 3: what the positions feed said is remembered before the posts, so that no fill of theirs is folded away with it.
+
+Not here: when the next cycle runs, and how a run ends (loop.py).   Read next: loop.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from decimal import Decimal
+from typing import TypeVar
+
+from attrs import evolve, field, frozen
+
+from copytrade.app.ports import (
+    Account,
+    Clock,
+    Fill,
+    FullBook,
+    Journal,
+    LookUp,
+    MarketData,
+    OpenOrder,
+    OrderFate,
+    PositionsFeed,
+    PostAnswer,
+    PostFate,
+    Refusal,
+    Resolution,
+    Resolver,
+    SignedOrder,
+    StateFile,
+    ToSign,
+    TradeStatus,
+)
+from copytrade.app.state import confirmed_first, encode_state
+from copytrade.domain import memory as remembering
+from copytrade.domain.desired import poll_of
+from copytrade.domain.memory import Evidence, Memory, OwnOrder, Sighting, Standing, Traded
+from copytrade.domain.model import (
+    ZERO,
+    Book,
+    Cancel,
+    Decision,
+    Mode,
+    Order,
+    OrderId,
+    Place,
+    Plan,
+    Position,
+    Positions,
+    Reason,
+    Side,
+    Snapshot,
+    TokenId,
+    TokenKey,
+)
+from copytrade.domain.plan import plan, tokens_to_quote, tokens_to_witness
+from copytrade.domain.policy import Policy
+from copytrade.domain.quote import top_without
+from copytrade.errors import BadInput, RefusedToStart, VenueError
+
+# The exchange refuses a GTD order that expires less than 180 s ahead, and takes a minute off (API.md, Orders).
+LEAST_LIFE_SEC = 180
+TAKEN_OFF_SEC = 60
+SKEW_MARGIN_SEC = 10  # between our clock and the exchange's
+
+T = TypeVar("T")
+
+
+class AccountRefused(RefusedToStart):
+    """The exchange refuses this account or this client altogether: the run must not go on (exit code 3)."""
+
+
+class NotApproved(RefusedToStart):
+    """A live start would sell or reduce what the wallet holds, and nobody said yes."""
+
+
+@frozen(kw_only=True)
+class Ports:
+    """Everything outside, as one cycle needs it. Without an `account` the run is dry: it sends and writes nothing."""
+
+    feed: PositionsFeed
+    resolver: Resolver
+    market: MarketData
+    clock: Clock
+    account: Account | None = None
+    state: StateFile | None = None
+    journal: Journal | None = None
+
+
+@frozen(kw_only=True)
+class Result:
+    """What became of one action: `outcome` is confirmed, unconfirmed, accepted, refused, unknown, dropped or dry."""
+
+    action: str  # "cancel" or "place"
+    token_key: TokenKey | None
+    token_id: TokenId
+    outcome: str
+    order_id: OrderId | None = None
+    words: str = ""
+
+
+@frozen(kw_only=True)
+class OwnFill:
+    """A fill of ours that this cycle learned of; shares < 0 take back a trade that failed."""
+
+    order_id: OrderId
+    token_key: TokenKey
+    side: Side
+    price: Decimal
+    shares: Decimal
+
+
+@frozen(kw_only=True)
+class Cycle:
+    """Everything that happened in one cycle, for the journal and for people."""
+
+    number: int
+    snapshot: Snapshot
+    plan: Plan
+    results: tuple[Result, ...]
+    fills: tuple[OwnFill, ...]
+    warnings: tuple[str, ...]
+    started_at: Decimal
+    ended_at: Decimal
+    titles: Mapping[TokenKey, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class _First:
+    """The first round of answers: what everything else depends on."""
+
+    target: Positions
+    mine: Positions
+    listing: tuple[OpenOrder, ...] | None  # None: could not be read (or, in a dry run, is not asked for)
+    cash: Decimal | None
+    asked_at: Decimal
+
+
+Approve = Callable[[Plan, Snapshot], Awaitable[bool]]
+Encode = Callable[[Snapshot, Plan, Collection[Result], Collection[str]], bytes]
+
+
+class Trader:
+    """Runs cycles. `memory` is always what the next cycle, or the stop, may rely on."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        policy: Policy,
+        memory: Memory,
+        *,
+        encode_line: Encode | None = None,
+        approve: Approve | None = None,
+        may_be_first: bool = False,
+        retry_after_sec: Decimal = Decimal(20),
+    ) -> None:
+        """`approve` is asked once, before a live start sells; `may_be_first` when no file of an earlier run exists."""
+        self.memory = memory
+        self.executing = False  # an action is in hand: a stop waits for it
+        self._ports = ports
+        self._policy = policy
+        self._encode_line = encode_line
+        self._approve = approve
+        self._may_be_first = may_be_first
+        self._retry_after_sec = retry_after_sec
+        self._number = 0
+        self._clock_offset: Decimal | None = None  # the exchange's clock less ours
+        self._warnings: list[str] = []
+
+    async def cycle(self) -> Cycle:
+        """Go around once. Raises AccountRefused and NotApproved; what a service does is a reason or a warning."""
+        self._number += 1
+        self._warnings = []
+        started_at = self._ports.clock.now()
+        before = self.memory
+        snapshot, books = await self._observe()
+        plan_ = plan(snapshot)
+        fills = tuple(_new_fills(before, self.memory))
+        self._warnings += [f"{d.token_key}: {d.warning}" for d in plan_.decisions if d.warning]
+        if self._approve is not None and plan_.mode is Mode.NORMAL:
+            if not await self._approve(plan_, snapshot):
+                raise NotApproved("the start was not confirmed: nothing was sent")
+            self._approve = None
+        self._remember_polls(snapshot)
+        results: list[Result] = []
+        self.executing = True
+        refused: AccountRefused | None = None
+        try:
+            if self._ports.account is None:
+                results = [_dry(action) for action in plan_.actions]
+            else:
+                refused = await self._execute(plan_, snapshot, books, self._ports.account, results)
+        finally:
+            self.executing = False
+        self.memory = evolve(self.memory, last_sync_ts=snapshot.now)
+        self._save()
+        self._write_journal(snapshot, plan_, results)
+        if refused is not None:
+            raise refused
+        positions = (*snapshot.target.positions, *snapshot.mine.positions)
+        return Cycle(
+            number=self._number,
+            snapshot=snapshot,
+            plan=plan_,
+            results=tuple(results),
+            fills=fills,
+            warnings=tuple(self._warnings),
+            started_at=started_at,
+            ended_at=self._ports.clock.now(),
+            titles={position.token_key: position.title for position in positions if position.title},
+        )
+
+    async def cancel_all(self) -> tuple[OrderId, ...]:
+        """Take down every order of ours that may rest; return the ids of those that may rest still."""
+        account = self._ports.account
+        ids = [order.order_id for order in self.memory.orders.values() if _may_rest(order)]
+        if account is None or not ids:
+            return ()
+        answers = await account.cancel(ids)
+        confirmed = [answer.order_id for answer in answers if answer.confirmed]
+        self.memory = remembering.gone(self.memory, confirmed, self._ports.clock.now())
+        self._save()
+        return tuple(answer.order_id for answer in answers if not answer.confirmed)
+
+    # -- observe ------------------------------------------------------------------------------------------------------
+
+    async def _observe(self) -> tuple[Snapshot, Mapping[TokenId, FullBook]]:
+        first = await self._first_round()
+        now, listed = self._ports.clock.now(), _listed(first.listing)
+        # What the first round alone says decides what the second asks; nothing of it is kept.
+        guess = self._with_listing(first, listed, now)
+        provisional = self._snapshot(first, guess, {}, {}, now, trust_rows=True)
+        to_resolve = self._to_resolve(first)
+        wanted_books = tokens_to_quote(provisional)
+        resolution, books, (witnesses, balances, looked_up, trades, offset) = await asyncio.gather(
+            self._resolve(to_resolve),
+            self._books(wanted_books),
+            asyncio.gather(
+                self._balances(tokens_to_witness(provisional), provisional.token_map),
+                self._balances(self._to_restore(provisional, wanted_books), provisional.token_map),
+                self._look_up(first, listed),
+                self._trades(first, listed),
+                self._learn_clock_offset(),
+            ),
+        )
+        self._clock_offset = offset
+        now = self._ports.clock.now()
+        self._take_in(first, listed, looked_up, trades, now)
+        self.memory = remembering.resolved(self.memory, resolution.token_ids)
+        for key, words in resolution.refused.items():
+            self._warnings.append(f"{key}: left alone, {words}")
+        self.memory = remembering.restored(self.memory, balances, poll_of(first.mine), now)
+        snapshot = self._snapshot(first, self.memory, {}, witnesses, now)
+        late = [token_id for token_id in tokens_to_quote(snapshot) if token_id not in wanted_books]
+        if late:  # tokens whose id had to be looked up first
+            books = {**books, **await self._books(late)}
+            now = self._ports.clock.now()
+        return evolve(snapshot, books=_tops(books, snapshot.open_orders), now=now), books
+
+    async def _first_round(self) -> _First:
+        asked_at = self._ports.clock.now()
+        account, policy = self._ports.account, self._policy
+        feeds = (self._ports.feed.positions(policy.target_address), self._ports.feed.positions(policy.my_address))
+        if account is None:
+            target, mine = await asyncio.gather(*feeds)
+            return _First(target=target, mine=mine, listing=None, cash=None, asked_at=asked_at)
+        target, mine, listing, cash = await asyncio.gather(
+            *feeds,
+            self._tried("my open orders could not be read", account.open_orders()),
+            self._tried("my cash could not be read: nothing is bought", account.cash()),
+        )
+        return _First(
+            target=target, mine=mine, listing=listing, cash=ZERO if cash is None else max(cash, ZERO), asked_at=asked_at
+        )
+
+    async def _tried(self, failure: str, answer: Awaitable[T]) -> T | None:
+        try:
+            return await answer
+        except RefusedToStart:
+            raise
+        except VenueError as error:
+            self._warnings.append(f"{failure} ({error})")
+            return None
+
+    def _with_listing(self, first: _First, listed: Mapping[OrderId, Decimal], now: Decimal) -> Memory:
+        if first.listing is None:
+            return self.memory
+        evidence = Evidence(asked_at=first.asked_at, listed=listed)
+        return remembering.observed(self.memory, evidence, now=now, policy=self._policy)
+
+    def _to_resolve(self, first: _First) -> list[Position]:
+        """Positions that may be traded, and whose token id is not known to be safe yet."""
+        rows = {position.token_key: position for position in (*first.mine.positions, *first.target.positions)}
+        return [
+            position
+            for key, position in sorted(rows.items())
+            if key not in self.memory.token_map and not position.redeemable and position.size > 0
+        ]
+
+    async def _resolve(self, positions: Collection[Position]) -> Resolution:
+        return await self._ports.resolver.resolve(positions) if positions else Resolution()
+
+    async def _books(self, token_ids: Collection[TokenId]) -> Mapping[TokenId, FullBook]:
+        if not token_ids:
+            return {}
+        return await self._tried("order books could not be read", self._ports.market.books(token_ids)) or {}
+
+    async def _balances(self, keys: Collection[TokenKey], ids: Mapping[TokenKey, TokenId]) -> dict[TokenKey, Decimal]:
+        account = self._ports.account
+        if account is None or not keys:
+            return {}
+        asked = [key for key in keys if key in ids]
+        answers = await asyncio.gather(
+            *(self._tried(f"{key}: its balance could not be read", account.balance(ids[key])) for key in asked)
+        )
+        return {key: balance for key, balance in zip(asked, answers, strict=True) if balance is not None}
+
+    async def _look_up(self, first: _First, listed: Collection[OrderId]) -> dict[OrderId, Sighting]:
+        account = self._ports.account
+        if account is None or first.listing is None:
+            return {}
+        ids = remembering.to_look_up(self.memory, listed)
+        answers = await asyncio.gather(*(self._tried(f"{one}: not looked up", account.look_up(one)) for one in ids))
+        return {
+            answer.order_id: _sighting(answer) for answer in answers if answer and answer.fate is not OrderFate.UNKNOWN
+        }
+
+    async def _trades(
+        self, first: _First, listed: Collection[OrderId]
+    ) -> tuple[Decimal, Mapping[OrderId, Traded] | None]:
+        """When our trades were asked for, and their sums by order; None where they were not read."""
+        asked_at = self._ports.clock.now()
+        account = self._ports.account
+        if account is None or first.listing is None:
+            return asked_at, None
+        after = remembering.trades_wanted_after(self.memory, listed)
+        if self._may_be_first:
+            earliest = asked_at - self._policy.settle_timeout_sec
+            after = earliest if after is None else min(after, earliest)
+        if after is None:
+            return asked_at, None
+        fills = await self._tried("my trades could not be read", account.fills(after=after - TAKEN_OFF_SEC))
+        if fills is None:
+            return asked_at, None
+        if self._may_be_first:
+            if not fills and not first.listing:
+                self.memory = confirmed_first(self.memory)
+            else:
+                self._warnings.append("this wallet has traded lately: tokens are on hold until their balance is known")
+            self._may_be_first = False
+        return asked_at, _summed(fills)
+
+    async def _learn_clock_offset(self) -> Decimal | None:
+        """The exchange's clock less ours, asked once: an order's expiration is told by the exchange's."""
+        if self._clock_offset is not None or self._ports.account is None:
+            return self._clock_offset
+        there = await self._tried("the exchange's clock could not be read", self._ports.market.server_time())
+        return None if there is None else there - self._ports.clock.now()
+
+    def _take_in(
+        self,
+        first: _First,
+        listed: Mapping[OrderId, Decimal],
+        looked_up: Mapping[OrderId, Sighting],
+        trades: tuple[Decimal, Mapping[OrderId, Traded] | None],
+        now: Decimal,
+    ) -> None:
+        if first.listing is None:
+            return
+        asked_at, sums = trades
+        evidence = Evidence(
+            asked_at=first.asked_at, listed=listed, looked_up=looked_up, trades=sums, trades_asked_at=asked_at
+        )
+        strangers = {order.token_id for order in first.listing if order.order_id not in self.memory.orders}
+        self.memory = remembering.observed(self.memory, evidence, now=now, policy=self._policy)
+        self.memory = remembering.strangers_listed(self.memory, strangers, now)
+
+    def _snapshot(
+        self,
+        first: _First,
+        memory: Memory,
+        books: Mapping[TokenId, Book],
+        witnesses: Mapping[TokenKey, Decimal],
+        now: Decimal,
+        *,
+        trust_rows: bool = False,
+    ) -> Snapshot:
+        """The facts, put together. Only checked token ids are let in, but for choosing what to ask (`trust_rows`)."""
+        dry = self._ports.account is None
+        ids = dict(memory.token_map)
+        if trust_rows:
+            rows = (*first.target.positions, *first.mine.positions)
+            ids = {**{row.token_key: row.token_id for row in rows if row.token_id is not None}, **ids}
+        live, in_doubt = remembering.live_and_in_doubt(memory, None if first.listing is None else first.asked_at)
+        snapshot = Snapshot(
+            now=now,
+            policy=self._policy,
+            target=_with_ids(first.target, ids),
+            mine=_with_ids(first.mine, ids),
+            token_map=ids,
+            books=books,
+            orders_ok=dry or first.listing is not None,
+            open_orders=live,
+            in_doubt=in_doubt,
+            foreign_orders=_foreign(first.listing or (), memory),
+            cash=first.cash,
+            ledgers=remembering.ledgers(memory),
+            witnesses=witnesses,
+            target_history=memory.polls,
+        )
+        return evolve(snapshot, holds=self._holds(snapshot, memory))
+
+    def _holds(self, snapshot: Snapshot, memory: Memory) -> dict[TokenKey, Decimal]:
+        holds = {key: hold.until for key, hold in memory.holds.items() if hold.until > snapshot.now}
+        if memory.recovery is not None:
+            for key in _keys(snapshot):
+                until = remembering.unrestored_until(memory, key, snapshot.token_map.get(key), self._policy)
+                if until is not None:
+                    # Past that time only the balance is missing: it is asked for in the next cycle.
+                    holds[key] = max(until, snapshot.now + self._retry_after_sec, holds.get(key, ZERO))
+        return holds
+
+    def _to_restore(self, snapshot: Snapshot, wanted_books: Collection[TokenId]) -> list[TokenKey]:
+        """Tokens that wait for the exchange's own balance only, and where something is to be done."""
+        if self.memory.recovery is None or self._may_be_first:
+            return []
+        quiet = set(wanted_books) - snapshot.open_orders.keys() - snapshot.in_doubt.keys()
+        due = []
+        for key in _keys(snapshot):
+            token_id = snapshot.token_map.get(key)
+            if token_id not in quiet:
+                continue
+            until = remembering.unrestored_until(self.memory, key, token_id, self._policy)
+            if until is not None and until <= snapshot.now:
+                due.append(key)
+        return due
+
+    # -- execute ------------------------------------------------------------------------------------------------------
+
+    async def _execute(
+        self,
+        plan_: Plan,
+        snapshot: Snapshot,
+        books: Mapping[TokenId, FullBook],
+        account: Account,
+        results: list[Result],
+    ) -> AccountRefused | None:
+        """Do what the plan says, cancels first; fill `results`. Returns what ends the run, if anything does."""
+        dropped = await self._cancel(plan_.cancels, account, results)
+        places = []
+        for place in _largest_first(plan_.places, plan_.decisions):
+            if place.token_id in dropped:
+                results.append(_result(place, "dropped", words=dropped[place.token_id]))
+            else:
+                places.append(place)
+        signed = self._sign(places, books, account, results)
+        if not signed:
+            return None
+        self.memory = remembering.intended(
+            self.memory,
+            [_intent(place, order, self._ports.clock.now()) for place, order in signed],
+            poll_of(snapshot.mine),
+        )
+        if not self._save():
+            self.memory = remembering.refused(self.memory, [order.order_id for _, order in signed])
+            results += [_result(place, "dropped", words="the state could not be saved") for place, _ in signed]
+            return None
+        answers = await account.post([order for _, order in signed])
+        return await self._record(signed, answers, account, results)
+
+    async def _cancel(self, cancels: Collection[Cancel], account: Account, results: list[Result]) -> dict[TokenId, str]:
+        """Cancel; return the tokens on which nothing may be placed now, with why."""
+        if not cancels:
+            return {}
+        dropped: dict[TokenId, str] = {}
+        answers = {answer.order_id: answer for answer in await account.cancel([one.order_id for one in cancels])}
+        confirmed = []
+        for cancel in cancels:
+            answer = answers.get(cancel.order_id)
+            if answer is None or not answer.confirmed:
+                dropped[cancel.token_id] = "its cancel was not confirmed"
+            elif answer.matched:
+                dropped[cancel.token_id] = "its order may have matched more than the plan knew"
+            if answer is not None and answer.confirmed:
+                confirmed.append(cancel.order_id)
+            outcome = "confirmed" if answer is not None and answer.confirmed else "unconfirmed"
+            results.append(
+                Result(
+                    action="cancel",
+                    token_key=cancel.token_key,
+                    token_id=cancel.token_id,
+                    outcome=outcome,
+                    order_id=cancel.order_id,
+                    words=answer.words if answer is not None else "",
+                )
+            )
+        self.memory = remembering.gone(self.memory, confirmed, self._ports.clock.now())
+        return dropped
+
+    def _sign(
+        self, places: Iterable[Place], books: Mapping[TokenId, FullBook], account: Account, results: list[Result]
+    ) -> list[tuple[Place, SignedOrder]]:
+        expiration = self._expiration()
+        signed = []
+        for place in places:
+            to_sign = ToSign(
+                token_id=place.token_id,
+                side=place.side,
+                price=place.price,
+                size=place.size,
+                tick_size=place.tick_size,
+                neg_risk=books[place.token_id].neg_risk,
+                expiration=expiration,
+                post_only=place.post_only,
+            )
+            try:
+                signed.append((place, account.sign([to_sign])[0]))
+            except BadInput as error:
+                results.append(_result(place, "dropped", words=f"it can't be signed exactly: {error}"))
+        return signed
+
+    def _expiration(self) -> int:
+        """When the exchange takes an order down by itself, by its own clock, so that a dead process leaves none."""
+        there = int(self._ports.clock.now() + (self._clock_offset or ZERO))
+        ttl = int(self._policy.order_ttl_sec)
+        return max(there + TAKEN_OFF_SEC + ttl, there + LEAST_LIFE_SEC + SKEW_MARGIN_SEC)
+
+    async def _record(
+        self,
+        signed: Collection[tuple[Place, SignedOrder]],
+        answers: Collection[PostAnswer],
+        account: Account,
+        results: list[Result],
+    ) -> AccountRefused | None:
+        now = self._ports.clock.now()
+        by_id = {answer.order_id: answer for answer in answers}
+        accepted: dict[OrderId, Decimal] = {}
+        never, taken, hold = [], [], []
+        fatal: AccountRefused | None = None
+        stale_balance = False
+        for place, order in signed:
+            answer = by_id.get(order.order_id) or PostAnswer(order_id=order.order_id, fate=PostFate.UNKNOWN)
+            results.append(_result(place, answer.fate.value.lower(), order_id=order.order_id, words=answer.words))
+            if answer.fate is PostFate.ACCEPTED:
+                accepted[order.order_id] = answer.matched
+                taken.append(place.token_key)
+            elif answer.fate is PostFate.REFUSED:
+                never.append(order.order_id)
+                if answer.refusal in (Refusal.ACCOUNT, Refusal.CLIENT):
+                    fatal = _fatal(answer)
+                elif answer.refusal in (Refusal.NOT_TRADABLE, Refusal.BALANCE, Refusal.OTHER):
+                    hold.append(place.token_key)
+                stale_balance = stale_balance or answer.refusal is Refusal.BALANCE
+        self.memory = remembering.acknowledged(self.memory, accepted, now)
+        self.memory = remembering.refused(self.memory, never)
+        self.memory = remembering.released(self.memory, taken)
+        self.memory = remembering.held(self.memory, hold, now)
+        if stale_balance and fatal is None:  # perhaps only the exchange's cache is stale (API.md, Orders)
+            await self._tried("the exchange's balance cache could not be refreshed", account.refresh_cash())
+        return fatal
+
+    # -- remember -----------------------------------------------------------------------------------------------------
+
+    def _remember_polls(self, snapshot: Snapshot) -> None:
+        if snapshot.target.complete:
+            self.memory = remembering.target_polled(self.memory, poll_of(snapshot.target), self._policy)
+        if snapshot.mine.complete:
+            in_doubt = {order.token_key for order in self.memory.orders.values() if order.token_id in snapshot.in_doubt}
+            if not snapshot.orders_ok or self._ports.account is None:
+                in_doubt |= self.memory.bases.keys()
+            self.memory = remembering.mine_polled(
+                self.memory,
+                poll_of(snapshot.mine),
+                snapshot.witnesses,
+                in_doubt,
+                now=snapshot.now,
+                policy=self._policy,
+            )
+
+    def _save(self) -> bool:
+        """Write the memory down. False, with a warning, where the disk does not take it."""
+        if self._ports.state is None:
+            return True
+        try:
+            self._ports.state.save(encode_state(self.memory, self._policy))
+        except OSError as error:
+            self._warnings.append(f"{error}: nothing is placed until it can be saved")
+            return False
+        return True
+
+    def _write_journal(self, snapshot: Snapshot, plan_: Plan, results: Collection[Result]) -> None:
+        if self._ports.journal is None or self._encode_line is None:
+            return
+        try:
+            self._ports.journal.append(snapshot.now, self._encode_line(snapshot, plan_, results, tuple(self._warnings)))
+        except OSError as error:
+            self._warnings.append(f"the journal could not be written: {error}")
+
+
+# -- pure helpers -----------------------------------------------------------------------------------------------------
+
+
+def _listed(listing: Collection[OpenOrder] | None) -> dict[OrderId, Decimal]:
+    return {order.order_id: order.matched for order in listing or ()}
+
+
+def _sighting(answer: LookUp) -> Sighting:
+    return Sighting(resting=answer.fate is OrderFate.LIVE, matched=answer.matched)
+
+
+def _summed(fills: Iterable[Fill]) -> dict[OrderId, Traded]:
+    """The trades of each order, each trade once."""
+    sums: dict[OrderId, Traded] = {}
+    for fill in {(fill.trade_id, fill.order_id): fill for fill in fills}.values():
+        before = sums.get(fill.order_id, Traded())
+        failed = fill.status is TradeStatus.FAILED
+        sums[fill.order_id] = Traded(
+            traded=before.traded + (ZERO if failed else fill.size),
+            failed=before.failed + (fill.size if failed else ZERO),
+            confirmed=before.confirmed + (fill.size if fill.status is TradeStatus.CONFIRMED else ZERO),
+        )
+    return sums
+
+
+def _tops(books: Mapping[TokenId, FullBook], live: Mapping[TokenId, tuple[Order, ...]]) -> dict[TokenId, Book]:
+    """The best prices of each book once our own orders are taken out of it."""
+    return {
+        token_id: Book(
+            best_bid=top_without(((level.price, level.size) for level in book.bids), live.get(token_id, ()), Side.BUY),
+            best_ask=top_without(((level.price, level.size) for level in book.asks), live.get(token_id, ()), Side.SELL),
+            tick_size=book.tick_size,
+            min_order_size=book.min_order_size,
+            last_trade_price=book.last_trade_price,
+        )
+        for token_id, book in books.items()
+    }
+
+
+def _with_ids(positions: Positions, ids: Mapping[TokenKey, TokenId]) -> Positions:
+    rows = tuple(evolve(row, token_id=ids.get(row.token_key)) for row in positions.positions)
+    return evolve(positions, positions=rows)
+
+
+def _foreign(listing: Iterable[OpenOrder], memory: Memory) -> dict[TokenId, tuple[Order, ...]]:
+    foreign: dict[TokenId, list[Order]] = {}
+    for order in listing:
+        if order.order_id not in memory.orders:
+            foreign.setdefault(order.token_id, []).append(
+                Order(
+                    order_id=order.order_id,
+                    side=order.side,
+                    price=order.price,
+                    size=order.size,
+                    matched=min(order.matched, order.size),
+                    ts=max(order.ts, ZERO),
+                )
+            )
+    return {token_id: tuple(orders) for token_id, orders in foreign.items()}
+
+
+def _keys(snapshot: Snapshot) -> set[TokenKey]:
+    rows = (*snapshot.target.positions, *snapshot.mine.positions)
+    polled = {key for poll in snapshot.target_history for key in poll}
+    return {row.token_key for row in rows} | polled | snapshot.ledgers.keys()
+
+
+def _may_rest(order: OwnOrder) -> bool:
+    return order.standing in (Standing.INTENT, Standing.OPEN) or (
+        order.standing is Standing.GONE and not order.cancelled
+    )
+
+
+def _new_fills(before: Memory, after: Memory) -> Iterable[OwnFill]:
+    for order_id, order in after.orders.items():
+        known = before.orders.get(order_id)
+        if known is not None and order.filled != known.filled:
+            yield OwnFill(
+                order_id=order_id,
+                token_key=order.token_key,
+                side=order.side,
+                price=order.price,
+                shares=order.filled - known.filled,
+            )
+
+
+def _largest_first(places: Iterable[Place], decisions: Iterable[Decision]) -> list[Place]:
+    """The largest gaps in pUSD first: where the exchange's order limit makes us wait, they wait least."""
+    gaps = {one.token_key: abs(one.delta) * (one.ref_price or ZERO) for one in decisions}
+    return sorted(places, key=lambda place: (-gaps.get(place.token_key, ZERO), place.token_key))
+
+
+def _intent(place: Place, order: SignedOrder, now: Decimal) -> OwnOrder:
+    return OwnOrder(
+        order_id=order.order_id,
+        token_key=place.token_key,
+        token_id=place.token_id,
+        side=place.side,
+        price=place.price,
+        size=place.size,
+        ts=now,
+        expiration=Decimal(order.expiration),
+    )
+
+
+def _result(place: Place, outcome: str, *, order_id: OrderId | None = None, words: str = "") -> Result:
+    return Result(
+        action="place",
+        token_key=place.token_key,
+        token_id=place.token_id,
+        outcome=outcome,
+        order_id=order_id,
+        words=words,
+    )
+
+
+def _dry(action: Cancel | Place) -> Result:
+    match action:
+        case Cancel():
+            return Result(
+                action="cancel",
+                token_key=action.token_key,
+                token_id=action.token_id,
+                outcome="dry",
+                order_id=action.order_id,
+            )
+        case Place():
+            return _result(action, "dry")
+
+
+def _fatal(answer: PostAnswer) -> AccountRefused:
+    if answer.refusal is Refusal.CLIENT:
+        return AccountRefused(f"the exchange does not take this client's orders ({answer.words}): update copytrade")
+    return AccountRefused(
+        f"the exchange refuses this account ({answer.words}): nothing more is sent. Check at the exchange that it may "
+        "trade from here, and that my_address and signature_type belong to the signing key"
+    )
+
+
+def sales(plan_: Plan, policy: Policy) -> tuple[Decision, ...]:
+    """The decisions that would sell or reduce what the wallet holds, now or in the cycles that follow."""
+    untouched = (Reason.BLACKLISTED, Reason.COMBO, Reason.REDEEMABLE, Reason.UNRESOLVED, Reason.NOT_OURS)
+    return tuple(one for one in plan_.decisions if one.delta < -policy.deadband_shares and one.reason not in untouched)
