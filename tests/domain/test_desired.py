@@ -1,0 +1,81 @@
+"""What the target's polls make us want (DESIGN 5, "Want")."""
+
+import pytest
+
+from tests.domain.notation import decision, wanted
+
+
+@pytest.mark.parametrize(
+    ("world", "want"),
+    [
+        ("ratio 0.2, target 500", "100"),  # a snapshot without target_history is taken as it stands
+        ("ratio 2, target 7.5", "15"),
+        ("ratio 0.333, target 10.01", "3.33"),  # 3.33333: quantised down to 0.01 share
+        ("ratio 0.2, target 0.049999", "0"),
+        ("ratio 0.2, target 0.05", "0.01"),
+        ("target 100, polls 50", "100"),  # growth is followed at once
+        ("target 50, polls 100", "50..100"),  # shrinking only when it is confirmed
+        ("target 50, polls 100 50", "50"),  # ... as it is by two polls
+        ("target 50, polls 50 100", "50..100"),
+        ("target 100, polls 100 50", "100"),  # a feed that flipped and is back
+        ("target 40, polls 100 50", "40..50"),  # what two polls agree on at least
+        ("ratio 0.2, target 50.04, polls 100.09", "10..20.01"),  # both ends quantised
+        ("polls 100, target unlisted", "0..100"),  # a token that is not listed has size 0
+        ("polls 100, target 0", "0..100"),  # and so has one that is listed with 0
+        ("polls - -, target 100", "100"),
+        ("shrink 1, target 50, polls 100", "50"),  # 1 acts at once
+        ("shrink 3, target 50, polls 100 50", "50..100"),
+        ("shrink 3, target 50, polls 100 50 50", "50"),
+        ("shrink 3, target 50, polls 100", "50..100"),  # polls that are not there do not count
+        ("grow 2, target 100, polls 50", "50..100"),  # the least of the last two
+        ("grow 2, target 100, polls 50 100", "100"),
+        ("grow 2, target 100, polls -", "0..100"),
+        ("grow 2, target 100", "100"),
+        ("grow 3, shrink 1, target 100, polls 20 50", "20..100"),
+        ("grow 3, shrink 1, target 100, polls 20 50 60", "50..100"),
+        ("grow 5, shrink 1, target 100, polls 10 100 100 100", "10..100"),  # polls_to_grow - 1 are remembered, if more
+        ("grow 5, shrink 1, target 100, polls 10 100 100 100 100", "100"),
+    ],
+)
+def test_want(world, want):
+    assert wanted(world) == want
+
+
+@pytest.mark.parametrize(
+    ("world", "want"),
+    [
+        ("shrink 1, target 50, polls 100 | B: polls 10", "50"),  # 1 of 2 is not fewer than half
+        ("shrink 1, target 50, polls 100 | B: polls 10 | C: polls 10", "A 50..100 | B 0..10 | C 0..10"),  # 1 of 3 is
+        ("shrink 1, target 50, polls 100 | B: target 9, polls 10 | C: polls 10 | D: polls 10", "A 50 | B 9"),  # 2 of 4
+        ("shrink 1, polls 100 | B: polls 10", "A 0..100 | B 0..10"),  # an empty answer is always doubted
+        ("shrink 1, polls 100", "0..100"),
+        ("shrink 1, polls 100 -", ""),  # 1 poll remembered: this one and it agree, nothing is wanted
+        # any one remembered poll, not only the last; and what is doubled is how many must agree
+        ("target 50, polls 100 50 50 | B: polls 10 - - | C: polls 10 - -", "A 50..100 | B 0..10 | C 0..10"),
+        # 2 x polls_to_shrink - 1 are remembered: the poll with three tokens is forgotten
+        ("target 50, polls 100 50 50 50 | B: polls 10 - - - | C: polls 10 - - -", "50"),
+        # rows of size 0 are no tokens, neither then nor now
+        ("shrink 1, target 50, polls 100 | B: polls 0 | C: polls 0", "50"),
+        (
+            "shrink 1, target 50, polls 100 | B: target 0, polls 10 | C: target 0, polls 10",
+            "A 50..100 | B 0..10 | C 0..10",
+        ),
+    ],
+)
+def test_a_poll_with_fewer_than_half_of_the_tokens_needs_twice_as_many_to_agree(world, want):
+    assert wanted(world) == want
+
+
+@pytest.mark.parametrize(
+    ("world", "reason"),
+    [
+        ("want 50..100, hold 53.01", "UNCONFIRMED"),  # 3.01 too many by this poll alone
+        ("want 50..100, hold 53", "IN_BAND"),
+        ("want 0..100, hold 100", "UNCONFIRMED"),
+        ("want 50..100, hold 110, book 0.5/0.6", "QUOTED"),  # 10 are too many by every poll
+        ("want 50..100, hold 60..63 by sales", "UNCONFIRMED"),
+        ("want 50..100, hold 50..63", "IN_BAND"),  # perhaps nothing is too much, whatever the poll says
+    ],
+)
+def test_a_decrease_that_is_not_confirmed_holds_a_sale_back(world, reason):
+    assert decision(world).reason.value == reason
