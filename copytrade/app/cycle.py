@@ -47,6 +47,7 @@ from copytrade.domain import memory as remembering
 from copytrade.domain.desired import poll_of
 from copytrade.domain.memory import Evidence, Memory, OwnOrder, Sighting, Standing, Traded
 from copytrade.domain.model import (
+    LEFT_ALONE,
     ZERO,
     Book,
     Cancel,
@@ -58,7 +59,6 @@ from copytrade.domain.model import (
     Plan,
     Position,
     Positions,
-    Reason,
     Side,
     Snapshot,
     TokenId,
@@ -221,10 +221,16 @@ class Trader:
             titles={position.token_key: position.title for position in positions if position.title},
         )
 
+    def may_rest(self) -> tuple[OrderId, ...]:
+        """The ids of our orders that may be in the book; none in a dry run, which made none."""
+        if self._ports.account is None:
+            return ()
+        return tuple(order.order_id for order in self.memory.orders.values() if _may_rest(order))
+
     async def cancel_all(self) -> tuple[OrderId, ...]:
         """Take down every order of ours that may rest; return the ids of those that may rest still."""
         account = self._ports.account
-        ids = [order.order_id for order in self.memory.orders.values() if _may_rest(order)]
+        ids = self.may_rest()
         if account is None or not ids:
             return ()
         answers = await account.cancel(ids)
@@ -749,5 +755,4 @@ def _fatal(answer: PostAnswer) -> AccountRefused:
 
 def sales(plan_: Plan, policy: Policy) -> tuple[Decision, ...]:
     """The decisions that would sell or reduce what the wallet holds, now or in the cycles that follow."""
-    untouched = (Reason.BLACKLISTED, Reason.COMBO, Reason.REDEEMABLE, Reason.UNRESOLVED, Reason.NOT_OURS)
-    return tuple(one for one in plan_.decisions if one.delta < -policy.deadband_shares and one.reason not in untouched)
+    return tuple(one for one in plan_.decisions if one.delta < -policy.deadband_shares and one.reason not in LEFT_ALONE)

@@ -197,6 +197,10 @@ class Reason(Enum):
     IN_BAND = "IN_BAND"  # the gap is inside the deadband
 
 
+# Tokens that are not traded, whatever the numbers say.
+LEFT_ALONE = frozenset({Reason.BLACKLISTED, Reason.COMBO, Reason.REDEEMABLE, Reason.UNRESOLVED, Reason.NOT_OURS})
+
+
 @frozen(kw_only=True)
 class Cancel:
     """Take this order of ours down."""

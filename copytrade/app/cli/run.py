@@ -1,0 +1,181 @@
+"""`copytrade run`: follow a wallet, live or dry, until it is stopped.
+
+Every key of the configuration is a flag too, made from the table in app/config.py; flags win. A live run needs a
+signing key and a signature type; a dry run reads public data only, sends nothing and writes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from copytrade.app.cli._screen import cycle_lines, sale_lines
+from copytrade.app.config import CANCEL, KEYS, NOTHING_STARTED, Config, read_config
+from copytrade.app.cycle import Approve, Cycle, NotApproved, sales
+from copytrade.app.loop import Ending, follow
+from copytrade.app.reading import FLAG
+from copytrade.domain.model import Plan, Snapshot
+from copytrade.errors import BadInput, Fault
+
+DEFAULT_CONFIG = "copytrade_config.json"
+JITTER_SHARE = 20  # a cycle starts late by up to a twentieth of the poll interval
+
+
+def run(
+    config: Annotated[
+        str | None, typer.Option(help=f"The configuration file ({DEFAULT_CONFIG} where there is one).")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and show; send and write nothing.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="One cycle, then stop; resting orders stay.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="A live start may sell what the wallet holds.")] = False,
+    keystore: Annotated[str | None, typer.Option(help="An encrypted keystore file with the signing key.")] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
+    **flags: Any,
+) -> None:
+    """Follow a wallet by position targeting, until it is stopped (Ctrl-C or SIGTERM).
+
+    A live run takes its signing key from COPYTRADE_PRIVATE_KEY, from an encrypted keystore file, or from the system
+    keyring. Exit codes: 0 done or stopped on request, 2 wrong usage or configuration, 3 refused to start or to go on,
+    1 anything unexpected.
+    """
+    if log_level not in ("debug", "info", "warning", "error"):
+        wants = "debug, info, warning or error"
+        raise BadInput("the command line", [Fault(path="--log-level", got=log_level, wants=wants)], NOTHING_STARTED)
+    settings = read_settings(config, flags, live=not dry_run)
+    asyncio.run(_run(settings, dry_run, once, yes, Path(keystore) if keystore else None, log_level))
+
+
+def _with_flags(command: Callable[..., None]) -> None:
+    """Give `command` one option for each key of the configuration, in place of its `**flags`."""
+    signature = inspect.signature(command, eval_str=True)
+    parameters = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    for key in KEYS.values():
+        if key.kind is FLAG:
+            option = typer.Option(f"{key.flag}/--no-{key.flag[2:]}", help=key.help, show_default=False)
+            kind: Any = bool | None
+        else:
+            option = typer.Option(key.flag, help=key.help, show_default=False)
+            kind = list[str] | None if key.name == "blacklist_token_keys" else str | None
+        parameters.append(
+            inspect.Parameter(
+                key.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]
+            )
+        )
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # typer reads it
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+
+
+_with_flags(run)
+
+
+def read_settings(config: str | None, flags: dict[str, Any], *, live: bool) -> Config:
+    """The settings from file and flags. Raises BadInput with every fault."""
+    path = Path(config or DEFAULT_CONFIG)
+    raw = None
+    if config is not None or path.exists():
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            fault = Fault(path="--config", got=error.strerror or "nothing", wants="a file that can be read")
+            raise BadInput(str(path), [fault], NOTHING_STARTED) from None
+    given = {name: value for name, value in flags.items() if value not in (None, [])}
+    return read_config(raw, given, source="the command line" if raw is None else str(path), live=live)
+
+
+async def _run(config: Config, dry: bool, once: bool, yes: bool, keystore: Path | None, log_level: str) -> None:
+    from copytrade import wiring
+
+    wiring.set_up_logging(level=log_level)
+    signer = None if dry else wiring.signer_for(config, keystore)
+    approve = None if dry else _asking(config, yes)
+    async with wiring.opened(config, signer, approve=approve) as ready:
+        for note in ready.notes:
+            print(f"note: {note}", file=sys.stderr)
+        stop = asyncio.Event()
+        _stop_on_signals(stop)
+        asked_before = 0
+
+        def watch(cycle: Cycle) -> None:
+            nonlocal asked_before
+            asked, asked_before = ready.requests() - asked_before, ready.requests()
+            for line in cycle_lines(cycle, requests=asked, every_token=once or dry):
+                print(line, flush=True)
+
+        ending = await follow(
+            ready.trader,
+            clock=ready.clock,
+            stop=stop,
+            poll_interval_sec=config.poll_interval_sec,
+            watch=watch,
+            jitter=wiring.jitter(config.poll_interval_sec / JITTER_SHARE),
+            once=once,
+            cancel_on_stop=config.on_stop == CANCEL,
+        )
+    _say_goodbye(ending, once=once, dry=dry)
+
+
+def _say_goodbye(ending: Ending, *, once: bool, dry: bool) -> None:
+    if ending.may_rest:
+        print(
+            f"stopped: {len(ending.may_rest)} of our orders could not be confirmed as cancelled; they expire by "
+            f"themselves within minutes: {', '.join(ending.may_rest)}",
+            file=sys.stderr,
+        )
+    elif not once:
+        print(f"stopped after {ending.cycles} cycles" + ("" if dry else ", the state is saved"), flush=True)
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+
+
+def _asking(config: Config, yes: bool) -> Approve:
+    """Ask before a live start sells or reduces what the wallet holds; without a terminal only `--yes` answers."""
+
+    async def approve(plan: Plan, snapshot: Snapshot) -> bool:
+        due = sales(plan, config.policy)
+        if not due:
+            return True
+        titles = {row.token_key: row.title for row in (*snapshot.target.positions, *snapshot.mine.positions)}
+        print(f"This start would sell or reduce {len(due)} of the positions that the wallet holds:")
+        for line in sale_lines(due, titles):
+            print(line)
+        sys.stdout.flush()
+        if yes:
+            print("going on: --yes was given", flush=True)
+            return True
+        if not sys.stdin.isatty():
+            raise NotApproved(
+                "this start would sell or reduce what the wallet holds, and there is no terminal to ask at: look at "
+                'the list above, then add --yes, or set manage_holdings to "copied" to keep what copytrade did not buy'
+            )
+        return await _answer("Go on? [y/N] ") in ("y", "yes")
+
+    return approve
+
+
+async def _answer(question: str) -> str:
+    """A line from the terminal, read by a thread that a stop need not wait for."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[str] = loop.create_future()
+
+    def give(text: str) -> None:
+        if not answer.done():
+            answer.set_result(text)
+
+    def read() -> None:
+        print(question, end="", flush=True)
+        loop.call_soon_threadsafe(give, sys.stdin.readline().strip().lower())
+
+    threading.Thread(target=read, daemon=True).start()
+    return await answer

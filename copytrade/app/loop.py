@@ -1,0 +1,113 @@
+"""When cycles run, and how a run ends.
+
+A cycle starts at every multiple of the poll interval (no drift), a little later by chance (nobody polls in step with
+us). A stop wakes the sleep at once; what is being executed is finished, what is only being asked for is let go. Then
+our own orders are taken down (`on_stop`), checked against the exchange's listing, and the memory is saved. All that
+takes 10 s at most; an order that could not be confirmed as gone is told, and expires by itself.
+
+Not here: what a cycle does (cycle.py), signals and screens (cli/run.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from attrs import frozen
+
+from copytrade.app.cycle import Cycle, Trader
+from copytrade.app.ports import Clock
+from copytrade.domain.model import OrderId
+
+FINISH_SEC = 4.0  # for the action in hand once a stop was asked for
+CANCEL_SEC = 4.0  # for taking our orders down
+RETRY_CANCEL_SEC = 0.5  # between two tries of that
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Ending:
+    """How a run ended: cycles done, and ids of our orders that may still rest."""
+
+    cycles: int
+    may_rest: tuple[OrderId, ...] = ()
+
+
+async def follow(
+    trader: Trader,
+    *,
+    clock: Clock,
+    stop: asyncio.Event,
+    poll_interval_sec: Decimal,
+    watch: Callable[[Cycle], None],
+    jitter: Callable[[], Decimal],
+    once: bool = False,
+    cancel_on_stop: bool = True,
+) -> Ending:
+    """Run cycles until `stop` is set (or one, with `once`); then take our orders down if `cancel_on_stop`.
+
+    `jitter` gives the seconds by which a cycle starts late. With `once`, resting orders stay, since nothing was
+    stopped. Raises what ends a run, after taking our orders down: AccountRefused, NotApproved, and bugs.
+    """
+    cycles = 0
+    try:
+        while not stop.is_set():
+            cycle = await _unless_stopped(trader.cycle(), stop, lambda: trader.executing)
+            if cycle is not None:
+                cycles += 1
+                watch(cycle)
+            if once:
+                return Ending(cycles=cycles)
+            await _unless_stopped(clock.sleep(_until_next(clock.now(), poll_interval_sec) + jitter()), stop)
+    except BaseException:
+        if cancel_on_stop:
+            await _take_down(trader)
+        raise
+    return Ending(cycles=cycles, may_rest=await _take_down(trader) if cancel_on_stop else ())
+
+
+def _until_next(now: Decimal, interval: Decimal) -> Decimal:
+    """Seconds until the next multiple of the interval.
+
+    >>> _until_next(Decimal("1766000003.5"), Decimal(20))
+    Decimal('16.5')
+    """
+    return interval - now % interval
+
+
+async def _unless_stopped(
+    work: Coroutine[Any, Any, T], stop: asyncio.Event, in_hand: Callable[[], bool] = lambda: False
+) -> T | None:
+    """The result of `work`, or None where a stop came first. What is in hand then gets `FINISH_SEC` to finish."""
+    task = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done() and in_hand():
+            await asyncio.wait({task}, timeout=FINISH_SEC)
+        if task.done():
+            return task.result()
+        return None
+    finally:
+        for one in (task, stopping):
+            if not one.done():
+                one.cancel()
+        await asyncio.gather(task, stopping, return_exceptions=True)
+
+
+async def _take_down(trader: Trader) -> tuple[OrderId, ...]:
+    """Cancel every order of ours that may rest, until none is left or the time is up; the rest by id."""
+    rest: tuple[OrderId, ...] = trader.may_rest()
+    try:
+        async with asyncio.timeout(CANCEL_SEC):
+            while rest:
+                rest = await trader.cancel_all()
+                if rest:
+                    # A post that was in the air may only arrive now: "not found" proves nothing yet.
+                    await asyncio.sleep(RETRY_CANCEL_SEC)
+    except TimeoutError:
+        pass
+    return trader.may_rest()

@@ -1,0 +1,186 @@
+"""The composition root: the one place that knows the adapters and puts them behind the ports.
+
+The commands ask it for a run that is ready to go around; they get the ports, the files and the lock, and hand back
+nothing. Everything is closed when the `with` block ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from copytrade.adapters import data_api, resolver
+from copytrade.adapters.clob import ClobAccount, ClobHttp, ClobMarketData
+from copytrade.adapters.data_api import DataApi
+from copytrade.adapters.http import Http, RequestCount
+from copytrade.adapters.journal_file import JournalFolder, read_lines
+from copytrade.adapters.logs import set_up_logging
+from copytrade.adapters.resolver import MarketResolver
+from copytrade.adapters.state_file import DiskStateFile, StateLock
+from copytrade.adapters.system_clock import SystemClock
+from copytrade.app.config import Config, read_config
+from copytrade.app.cycle import Approve, Ports, Result, Trader
+from copytrade.app.documents import encode_journal_line
+from copytrade.app.ports import Clock
+from copytrade.app.state import confirmed_first, start_from
+from copytrade.domain.model import Plan, Snapshot
+from copytrade.errors import RefusedToStart
+
+if TYPE_CHECKING:
+    from copytrade.adapters.signing import OrderSigner
+
+__all__ = ["Demo", "Run", "demonstration", "jitter", "journal_lines", "opened", "set_up_logging", "signer_for"]
+
+
+@frozen(kw_only=True)
+class Run:
+    """A run that is ready to go around: what to know before, and how many requests have left so far."""
+
+    trader: Trader
+    clock: Clock
+    notes: tuple[str, ...]
+    requests: Callable[[], int]
+
+
+def signer_for(config: Config, keystore: Path | None) -> OrderSigner:
+    """The signer of a live run. Raises RefusedToStart where there is no key, or one that does not fit the wallet."""
+    from copytrade.adapters.keys import load_key
+    from copytrade.adapters.signing import OrderSigner
+
+    key = load_key(wallet=config.policy.my_address, keystore=keystore)
+    assert config.signature_type is not None, "a live configuration was read with live=True"
+    return OrderSigner(
+        key.reveal(),
+        funder=config.policy.my_address,
+        signature_type=config.signature_type,
+        chain_id=config.chain_id,
+    )
+
+
+@contextlib.asynccontextmanager
+async def opened(config: Config, signer: OrderSigner | None, *, approve: Approve | None = None) -> AsyncIterator[Run]:
+    """Connections, files and lock of one run; without a signer a dry one, which reads the state and writes nothing.
+
+    Raises RefusedToStart: the lock is taken, the state is another's, or a file can't be read.
+    """
+    clock, count = SystemClock(), RequestCount()
+    async with contextlib.AsyncExitStack() as stack:
+        if signer is not None:
+            stack.enter_context(StateLock(config.state_path))
+        data = Http(config.data_api_url, buckets=data_api.BUCKETS, count=count, name="data_api_url")
+        gamma = Http(config.gamma_api_url, buckets=resolver.BUCKETS, count=count, name="gamma_api_url")
+        clob = ClobHttp(config.clob_url, count=count, name="clob_url")
+        for http in (data, gamma, clob):
+            stack.push_async_callback(http.aclose)
+        state, journal = DiskStateFile(config.state_path), JournalFolder(config.journal_dir)
+        try:
+            start = start_from(
+                state,
+                config.policy,
+                name=str(config.state_path),
+                journal_exists=journal.exists(),
+                now=clock.now(),
+                keep=signer is not None,
+            )
+        except OSError as error:
+            raise RefusedToStart(f"{config.state_path} could not be read: {error}") from None
+        dry = signer is None
+        ports = Ports(
+            feed=DataApi(
+                data,
+                version=config.data_api_version,
+                size_threshold=config.size_threshold,
+                my_address=config.policy.my_address,
+            ),
+            resolver=MarketResolver(gamma, clob),
+            market=ClobMarketData(clob),
+            clock=clock,
+            account=None if signer is None else ClobAccount(clob, signer, clock),
+            state=None if dry else state,
+            journal=None if dry else journal,
+        )
+        trader = Trader(
+            ports,
+            config.policy,
+            # A dry run can't ask for balances, and places nothing: it shows what a restored start would do.
+            confirmed_first(start.memory) if dry else start.memory,
+            encode_line=_line,
+            approve=approve,
+            may_be_first=start.first and not dry,
+            retry_after_sec=config.poll_interval_sec,
+        )
+        yield Run(trader=trader, clock=clock, notes=start.notes, requests=lambda: count.total)
+
+
+@frozen(kw_only=True)
+class Demo:
+    """An embedded exchange that is being served, and a run's settings and signer that fit it."""
+
+    config: Config
+    signer: OrderSigner
+    seconds: int  # how long its story takes
+    told: Callable[[], tuple[str, ...]]  # what has happened there so far, in words
+
+
+@contextlib.asynccontextmanager
+async def demonstration(folder: Path) -> AsyncIterator[Demo]:
+    """Serve the demo's world on loopback, with a throwaway key that signs for nothing else. Files go to `folder`."""
+    from eth_account import Account
+
+    from copytrade.adapters.signing import OrderSigner
+    from copytrade.adapters.simulated.demo import DEMO_SEC, SETTINGS, demo_world
+    from copytrade.adapters.simulated.scenario import LEADER
+    from copytrade.adapters.simulated.server import serve
+
+    key = "0x" + secrets.token_hex(32)
+    address = str(Account.from_key(key).address)
+    world = demo_world(SystemClock().now, me=address, signer=address, signature_type=0)
+    async with serve(world) as urls:
+        flags = {
+            **SETTINGS,
+            "target_address": LEADER,
+            "my_address": address,
+            "signature_type": 0,
+            "state_path": folder / "state.json",
+            "journal_dir": folder / "journal",
+            "data_api_url": urls.data_api_url,
+            "gamma_api_url": urls.gamma_api_url,
+            "clob_url": urls.clob_url,
+        }
+        yield Demo(
+            config=read_config(None, flags, source="the demo", live=True),
+            signer=OrderSigner(key, funder=address, signature_type=0),
+            seconds=DEMO_SEC,
+            told=lambda: tuple(event.words for event in world.told if event.words),
+        )
+
+
+def journal_lines(folder: Path) -> Iterator[bytes]:
+    """Every line of a journal, oldest first."""
+    for path in sorted(folder.iterdir()):
+        yield from read_lines(path, report=lambda _: None)
+
+
+def _line(snapshot: Snapshot, plan: Plan, results: Collection[Result], warnings: Collection[str]) -> bytes:
+    rows = [
+        {
+            name: value
+            for name in ("action", "token_key", "token_id", "outcome", "order_id", "words")
+            if (value := getattr(result, name)) not in (None, "")
+        }
+        for result in results
+    ]
+    return encode_journal_line(snapshot, plan, rows, {"warnings": list(warnings)} if warnings else None)
+
+
+def jitter(seconds: Decimal) -> Callable[[], Decimal]:
+    """A function that gives a random share of `seconds`, to the millisecond."""
+    import random
+
+    return lambda: Decimal(random.randrange(int(seconds * 1000) + 1)) / 1000  # noqa: S311  # only to be out of step
