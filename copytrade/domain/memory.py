@@ -75,12 +75,12 @@ class OwnOrder:
     ts: Decimal = field(validator=not_negative)  # when it was signed
     expiration: Decimal = field(validator=not_negative)
     standing: Standing = Standing.INTENT
-    matched: Decimal = field(default=ZERO, validator=not_negative)  # the most that the exchange ever said of the order itself
+    matched: Decimal = field(default=ZERO, validator=not_negative)  # the most that was ever said of it
     traded: Decimal = field(default=ZERO, validator=not_negative)  # the sum of its trades that have not failed
     failed: Decimal = field(default=ZERO, validator=not_negative)  # the sum of its trades that have
     confirmed: Decimal = field(default=ZERO, validator=not_negative)  # the sum of its trades that are final
     folded: Decimal = field(default=ZERO, validator=not_negative)  # what the ledger's base holds already
-    seen_at: Decimal = field(default=ZERO, validator=not_negative)  # when the listing or look-up was asked for that last showed it resting
+    seen_at: Decimal = field(default=ZERO, validator=not_negative)  # when was asked for what last showed it
     gone_at: Decimal | None = None  # when it was first known not to rest any more
     cancelled: bool = False  # the exchange confirmed that it does not rest
 

@@ -95,7 +95,8 @@ def _summarise(tally: _Tally, may_rest: int, lines: list[bytes], folder: Path) -
         f"{tally.requests / max(tally.cycles, 1):.1f} requests a cycle"
     )
     print(
-        f"{tally.in_band} of {tally.tokens} tokens that can be traded are in the band, {shown(tally.gap)} shares of gap left"
+        f"{tally.in_band} of {tally.tokens} tokens that can be traded are in the band, "
+        f"{shown(tally.gap)} shares of gap left"
     )
     print(f"{may_rest} orders resting after the stop")
     print(f"{same} of {len(lines)} journal lines decided again: the same actions")
