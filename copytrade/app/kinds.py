@@ -34,6 +34,12 @@ def _token_id_at(spot: Spot) -> str | None:
     return text if text is not None and is_canonical(text) else None
 
 
+def _address_or_name_at(spot: Spot) -> str | None:
+    text = text_at(spot)
+    # One that was shortened for printing, "0x…", could be anybody's: it is nobody's, and never the same as another.
+    return None if text is None else "" if "…" in text else text.lower()
+
+
 def _word_at(spot: Spot) -> str | None:
     text = text_at(spot)
     return text if text is not None and _WORD.fullmatch(text) else None
@@ -69,12 +75,13 @@ def _is_loopback(host: str) -> bool:
 TOKEN_KEY = _lower(_TOKEN_KEY, 'a token key, "{condition_id}:{outcome_index}"')
 CONDITION_ID = _lower(_WORD, "a condition id")
 ADDRESS = _lower(_ADDRESS, "an address: 0x and 40 hex digits")
-ADDRESS_OR_NAME = _lower(re.compile(r"[^\s]*"), "an address")  # where nothing is asked of it but to be itself
+ADDRESS_OR_NAME = Kind[str]("an address", _address_or_name_at)  # where nothing is signed or asked for
 TOKEN_ID = Kind[str]("a token id: a decimal number below 2^256, as text, without leading zeros", _token_id_at)
 ORDER_ID = Kind[str]("an order id", _word_at)
 OUTCOME_INDEX = whole(0, 999_999_999)
 SIDE = Kind[Side]('"BUY" or "SELL"', _side_at)
 SHARES = number(least=0)
+SOME_SHARES = number(above=0)
 PUSD = number(least=0)
 SECONDS = number(least=0)
 PRICE = number(above=0, below=1)
