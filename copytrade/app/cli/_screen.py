@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from copytrade.app.cli.render import interval, short, short_id, shown
 from copytrade.app.cycle import Cycle, OwnFill, Result
 from copytrade.domain.model import Cancel, Decision, Place, Reason, Side, TokenKey
 
@@ -45,10 +46,7 @@ def cycle_lines(cycle: Cycle, *, requests: int, every_token: bool) -> Iterator[s
 
 
 def _decision(decision: Decision, title: str | None) -> str:
-    want = shown(decision.want_lo)
-    if decision.want_hi != decision.want_lo:
-        want += f"..{shown(decision.want_hi)}"
-    hold = shown(decision.lo) if decision.lo == decision.hi else f"{shown(decision.lo)}..{shown(decision.hi)}"
+    want, hold = interval(decision.want_lo, decision.want_hi), interval(decision.lo, decision.hi)
     name = short(decision.token_key) if title is None else f"{short(decision.token_key)} {title[:34]}"
     return f"{name:<52} want {want:>8}   hold {hold:>8}   {decision.reason.value}"
 
@@ -60,7 +58,7 @@ def _actions(decision: Decision, cycle: Cycle, results: dict[tuple[str, str], Re
         match action:
             case Cancel():
                 result = results.get(("cancel", action.order_id))
-                yield f"cancel {action.order_id[:10]}…  {action.reason.value}{_outcome(result)}"
+                yield f"cancel {short_id(action.order_id)}  {action.reason.value}{_outcome(result)}"
             case Place():
                 result = next(
                     (one for one in cycle.results if one.action == "place" and one.token_id == action.token_id), None
@@ -85,21 +83,6 @@ def sale_lines(decisions: Iterable[Decision], titles: dict[TokenKey, str]) -> It
     for one in decisions:
         title = titles.get(one.token_key or "", "")
         yield f"  {short(one.token_key)}  {title[:40]:<40}  hold {shown(one.lo)}  down to {shown(one.want_hi)}"
-
-
-def short(token_key: TokenKey | None) -> str:
-    """A token key that fits on a line: the outcome's market is told by its first digits."""
-    if token_key is None:
-        return "(unknown token)"
-    condition_id, _, outcome = token_key.rpartition(":")
-    return token_key if len(condition_id) <= 12 else f"{condition_id[:10]}…:{outcome}"
-
-
-def shown(amount: Decimal) -> str:
-    """An amount for people: two decimals, more only where there are more."""
-    text = format(amount.normalize(), "f")
-    whole, _, rest = text.partition(".")
-    return f"{whole}.{rest:0<2}"
 
 
 def clock_time(now: Decimal) -> str:
