@@ -201,7 +201,12 @@ def _opened(path: Path, keystore: dict[str, object], passphrase: str) -> SecretK
         key = None
     if key is None:
         raise RefusedToStart(f"{path}: this keystore is damaged, or of a kind that copytrade cannot open.")
-    return SecretKey(key, source=f"what {path} holds")
+    secret = SecretKey(key, source=f"what {path} holds")
+    # The keystore's checksum does not cover the initial vector: with a digit of that spoilt, another key comes out.
+    address = keystore.get("address")
+    if isinstance(address, str) and address.lower().removeprefix("0x") not in {"", secret.address.lower()[2:]}:
+        raise RefusedToStart(f"{path}: this keystore is damaged: its key is not the one of its address {address}.")
+    return secret
 
 
 def _terminal_prompt() -> Callable[[str], str] | None:
