@@ -6,7 +6,6 @@ journal is a snapshot too, so every decision that a run has made can be made aga
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from decimal import Decimal
@@ -15,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from copytrade.app.cli.render import plan_lines
+from copytrade.app.cli.render import plan_lines, show
 from copytrade.app.documents import decode_snapshot, encode_plan
 from copytrade.domain import plan as deciding
 from copytrade.errors import BadInput, Fault
@@ -35,19 +34,14 @@ def plan(
     raw, source = _read(snapshot)
     facts = decode_snapshot(raw, now=Decimal(time.time_ns() // 1_000_000) / 1000, source=source)
     decided = deciding.plan(facts)
-    text = encode_plan(decided).decode() if as_json else "\n".join(plan_lines(facts, decided))
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        # Whoever read has read enough. Python would complain once more at exit, so there is nothing left to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    show(encode_plan(decided).decode() + "\n" if as_json else "\n".join([*plan_lines(facts, decided), ""]))
 
 
 def _read(snapshot: str) -> tuple[bytes, str]:
     """The document's text, and what it is called in messages. Raises BadInput."""
     try:
         if snapshot == STANDARD_INPUT:
-            return sys.stdin.buffer.read(), "standard input"
+            return (sys.stdin.buffer.read() if sys.stdin else b""), "standard input"
         return Path(snapshot).read_bytes(), snapshot
     except (OSError, ValueError) as error:
         got = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
