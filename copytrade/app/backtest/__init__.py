@@ -1,0 +1,1 @@
+"""Backtests: the very same decisions, on history (docs/backtest.md)."""

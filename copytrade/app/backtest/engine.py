@@ -1,0 +1,428 @@
+"""Run the live program's decisions through a tape.
+
+    advance   the tape up to now: leader, books and prices move, resting orders of ours fill, markets resolve
+    observe   what the exchange and the feeds would say now, taken in by the transitions of domain/memory.py
+    plan      the same `plan` that trades money
+    execute   cancels, then places, arrive `latency_sec` later, at whatever the market is then
+
+Rule 1: a poll sees what is older than its lag and nothing else; the tape is never read past the moment that is lived.
+Rule 2: memory changes by its own transitions alone, in the order of app/cycle.py. They treat each token by itself, so
+        they are applied to the tokens where anything may have changed (`touched`) and to no others; a test holds
+        that against applying them to all.
+Rule 3: books of all tokens are in the snapshot, where the live loop asks only for those that it needs. That costs
+        nothing here and changes no action: a book beyond `tokens_to_quote` is looked at by nobody who acts.
+Rule 4: dice are seeded and thrown only where an assumption has a rate; nothing else is random.
+
+Not here: what happens to market, leader and orders (world.py), what is told at the end (meter.py).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal, localcontext
+from random import Random
+
+from attrs import define, field, frozen
+
+from copytrade.app.backtest.accounting import Account
+from copytrade.app.backtest.assumptions import ASSUMED_OF, Assumptions, FillModel
+from copytrade.app.backtest.fills import Resting
+from copytrade.app.backtest.meter import Meter
+from copytrade.app.backtest.result import Decided, OrderRecord, Result
+from copytrade.app.backtest.tape import Event, Tape
+from copytrade.app.backtest.world import World
+from copytrade.domain import memory as remembering
+from copytrade.domain.amounts import EXACT, equal
+from copytrade.domain.desired import poll_of
+from copytrade.domain.exposure import needs_witness
+from copytrade.domain.memory import Base, Evidence, Memory, OwnOrder, Sighting
+from copytrade.domain.memory import Traded as Sums
+from copytrade.domain.model import ZERO, Cancel, Ledger, Order, OrderId, Place, Plan, Snapshot, TokenId, TokenKey
+from copytrade.domain.plan import plan
+from copytrade.domain.policy import Policy
+
+# As app/cycle.py sends them: a GTD order lives 180 s at least, and the exchange takes a minute off. (API.md, Orders)
+LEAST_LIFE_SEC = Decimal(190)
+TAKEN_OFF_SEC = Decimal(60)
+
+
+@frozen(kw_only=True)
+class Poll:
+    """One poll of the run, for whoever watches it."""
+
+    snapshot: Snapshot
+    plan: Plan
+    account: Account
+
+
+Watch = Callable[[Poll], None]
+Progress = Callable[[Decimal], None]
+
+
+def backtest(
+    tape: Tape,
+    policy: Policy | None = None,
+    *,
+    fills: FillModel | str = FillModel.PESSIMISTIC,
+    assumptions: Assumptions | None = None,
+    seed: int = 0,
+    keep: bool = True,
+    watch: Watch | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """What following this history by `policy` would have done. Pure but for reading the tape; the same every time.
+
+    `fills` is the fill model or its name. With `keep` the result has every order, fill and decision; without it, it is
+    of a bounded size. `watch` is called at each poll, `progress` with the tape's time as it goes on. Raises BadInput
+    with the place for a tape that makes no sense.
+
+    >>> from copytrade.app.backtest.tape import BookSeen, LeaderHeld, Resolved, TokenListed
+    >>> def bid(at, price):
+    ...     level = ((Decimal(price), Decimal(50)),)
+    ...     return BookSeen(at=Decimal(at), token_key="0xc1:0", bids=level, asks=((Decimal("0.60"), Decimal(50)),))
+    >>> tape = Tape.of([
+    ...     TokenListed(at=Decimal(0), token_key="0xc1:0", token_id="111", tick_size=Decimal("0.01")),
+    ...     LeaderHeld(at=Decimal(0), token_key="0xc1:0", size=Decimal(100)),
+    ...     bid(0, "0.50"), bid(30, "0.49"), Resolved(at=Decimal(60), token_key="0xc1:0", payout=Decimal(1)),
+    ... ])
+    >>> found = backtest(tape, fills="optimistic").summary
+    >>> found.fills, str(found.pnl)
+    (1, '10.0000')
+    """
+    run = _Run(
+        tape=tape,
+        policy=policy or Policy(),
+        model=FillModel(fills),
+        given=assumptions or Assumptions(),
+        dice=Random(seed),  # noqa: S311  # dice of a game, no secret
+        keep=keep,
+        watch=watch,
+        progress=progress,
+    )
+    with localcontext(EXACT):
+        run.to_the_end()
+        return run.result(seed)
+
+
+@define(kw_only=True, eq=False)
+class _Run:
+    tape: Tape
+    policy: Policy
+    model: FillModel
+    given: Assumptions
+    dice: Random
+    keep: bool
+    watch: Watch | None
+    progress: Progress | None
+    whole: bool = False  # apply memory's transitions to every token in every poll: slower, and the same
+
+    world: World = field(init=False)
+    meter: Meter = field(init=False)
+    orders: list[OrderRecord] = field(factory=list, init=False)
+    decisions: list[Decided] = field(factory=list, init=False)
+
+    # memory, sliced by token
+    _memory: Memory = field(factory=Memory, init=False)  # polls and holds; orders and bases stand below
+    _own: dict[TokenKey, dict[OrderId, OwnOrder]] = field(factory=dict, init=False)
+    _bases: dict[TokenKey, Base] = field(factory=dict, init=False)
+    _ledgers: dict[TokenKey, Ledger] = field(factory=dict, init=False)
+    _open: dict[TokenId, tuple[Order, ...]] = field(factory=dict, init=False)
+    _doubt: dict[TokenId, tuple[Order, ...]] = field(factory=dict, init=False)
+    _quiet_from: list[tuple[Decimal, TokenKey]] = field(factory=list, init=False)
+
+    _count: int = field(default=0, init=False)
+    _events: Iterator[Event] = field(init=False)
+    _next: Event | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.world = World(
+            model=self.model,
+            given=self.given,
+            follow_ratio=self.policy.follow_ratio,
+            tick_size=self.policy.tick_size,
+            has_trades=self.tape.has_trades,
+            dice=self.dice,
+            keep=self.keep,
+        )
+        self.meter = Meter(policy=self.policy, world=self.world)
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+
+    def to_the_end(self) -> None:
+        """Live through the tape, polling at every multiple of the interval."""
+        self._events = self.tape.events()
+        self._next = next(self._events, None)
+        assert self._next is not None, "an empty tape was refused"
+        interval = self.given.poll_interval_sec
+        now = -(-self._next.at // interval) * interval
+        while True:
+            self._advance(now)
+            if self._next is None:
+                break
+            self._poll(now)
+            if self.progress is not None:
+                self.progress(now)
+            now += interval
+        self.world.copy_naively(self.world.last_at)
+
+    def _advance(self, until: Decimal) -> None:
+        event = self._next
+        while event is not None and event.at <= until:
+            self.world.apply(event)
+            event = next(self._events, None)
+        self._next = event
+
+    # -- one poll -----------------------------------------------------------------------------------------------------
+
+    def _poll(self, now: Decimal) -> None:
+        self.world.hear(now)
+        self.world.expire(now)
+        restless = set(self.world.tokens) if self.whole else self._settled_by(now)
+        witnesses = self._observe(restless, now)
+        snapshot = Snapshot(
+            now=now,
+            policy=self.policy,
+            target=self.world.target,
+            mine=self.world.mine,
+            token_map=dict(self.world.ids),
+            books=self.world.tops(),
+            open_orders=dict(self._open),
+            in_doubt=dict(self._doubt),
+            cash=max(self.world.account.cash, ZERO),
+            ledgers=dict(self._ledgers),
+            witnesses=witnesses,
+            target_history=self._memory.polls,
+            holds={key: hold.until for key, hold in self._memory.holds.items() if hold.until > now},
+        )
+        decided = plan(snapshot)
+        self._memory = remembering.target_polled(self._memory, poll_of(self.world.target), self.policy)
+        self._remember_mine(restless, witnesses, now)
+        self.meter.polled(now, decided)
+        if self.keep:
+            self.decisions.extend(Decided(at=now, decision=decision) for decision in decided.decisions)
+        if self.watch is not None:
+            self.watch(Poll(snapshot=snapshot, plan=decided, account=self.world.account))
+        if decided.actions:
+            self._advance(now + self.given.latency_sec)
+            self._execute(decided, now + self.given.latency_sec)
+
+    def _settled_by(self, now: Decimal) -> set[TokenKey]:
+        """The tokens on which memory's transitions could change anything in this poll."""
+        while self._quiet_from and self._quiet_from[0][0] <= now:
+            self.world.touched.add(heapq.heappop(self._quiet_from)[1])
+        restless, self.world.touched = self.world.touched, set()
+        return restless
+
+    def _part(self, keys: Iterable[TokenKey]) -> Memory:
+        """Memory as these tokens know it."""
+        orders: dict[OrderId, OwnOrder] = {}
+        bases: dict[TokenKey, Base] = {}
+        for key in keys:
+            orders.update(self._own.get(key, ()))
+            base = self._bases.get(key)
+            if base is not None:
+                bases[key] = base
+        return Memory(orders=orders, bases=bases)
+
+    def _keep_part(self, keys: Iterable[TokenKey], part: Memory) -> None:
+        for key in keys:
+            self._own.pop(key, None)
+        for order_id, order in part.orders.items():
+            self._own.setdefault(order.token_key, {})[order_id] = order
+        self._bases.update(part.bases)
+
+    def _observe(self, keys: set[TokenKey], now: Decimal) -> dict[TokenKey, Decimal]:
+        """Take in what the exchange says of our orders on these tokens; return the balances that had to be asked."""
+        if not keys:
+            return {}
+        part = self._part(keys)
+        if part.orders:
+            listed, closed, sums = {}, {}, {}
+            for order_id in part.orders:
+                order = self.world.resting.get(order_id)
+                if order is None:  # it never arrived
+                    continue
+                if order.live:
+                    listed[order_id] = order.matched
+                else:
+                    closed[order_id] = order.matched
+                if order.matched:
+                    sums[order_id] = Sums(traded=order.matched, confirmed=order.matched)
+            asked = remembering.to_look_up(part, listed)
+            read = remembering.trades_wanted_after(part, listed) is not None
+            evidence = Evidence(
+                asked_at=now,
+                listed=listed,
+                looked_up={one: Sighting(resting=False, matched=closed[one]) for one in asked if one in closed},
+                trades=sums if read else None,
+                trades_asked_at=now,
+            )
+            before = part.orders
+            part = remembering.observed(part, evidence, now=now, policy=self.policy)
+            self._keep_part(keys, part)
+            for order_id in before:
+                if order_id not in part.orders:
+                    self.world.resting.pop(order_id, None)
+        live, doubt = remembering.live_and_in_doubt(part, now)
+        for key in keys:
+            token_id = self.world.ids[key]
+            for said, mine in ((live, self._open), (doubt, self._doubt)):
+                if token_id in said:
+                    mine[token_id] = said[token_id]
+                else:
+                    mine.pop(token_id, None)
+        told = remembering.ledgers(part)
+        self._ledgers.update(told)
+        return {
+            key: self.world.account.shares.get(key, ZERO)
+            for key, ledger in told.items()
+            if needs_witness(
+                self.world.reported.get(key, ZERO),
+                ledger,
+                in_doubt=self.world.ids[key] in self._doubt,
+                now=now,
+                policy=self.policy,
+            )
+        }
+
+    def _remember_mine(self, keys: set[TokenKey], witnesses: dict[TokenKey, Decimal], now: Decimal) -> None:
+        """Our own positions were polled: ledgers may start anew. Tokens on which nothing can change go to rest."""
+        if not keys:
+            return
+        part = self._part(keys)
+        doubted = [key for key in keys if self.world.ids[key] in self._doubt]
+        after = remembering.mine_polled(part, self.world.reported, witnesses, doubted, now=now, policy=self.policy)
+        self._keep_part(keys, after)
+        for key, ledger in remembering.ledgers(after).items():
+            settled = (
+                ledger == self._ledgers[key]
+                and self.world.ids[key] not in self._doubt
+                and ledger.final
+                and equal(self.world.reported.get(key, ZERO), ledger.believed)
+            )
+            if not settled:
+                self.world.touched.add(key)
+            elif ledger.moved_at + self.policy.settle_timeout_sec > now:
+                heapq.heappush(self._quiet_from, (ledger.moved_at + self.policy.settle_timeout_sec, key))
+
+    # -- execute ------------------------------------------------------------------------------------------------------
+
+    def _execute(self, decided: Plan, at: Decimal) -> None:
+        dropped = self._cancel(decided.cancels, at)
+        places = [place for place in decided.places if place.token_id not in dropped]
+        if not places:
+            return
+        keys = {place.token_key for place in places}
+        self.world.touched |= keys
+        expiration = max(at + TAKEN_OFF_SEC + self.policy.order_ttl_sec, at + LEAST_LIFE_SEC)
+        made = [self._made(place, at, expiration) for place in places]
+        part = remembering.intended(self._part(keys), [intent for _, intent in made], self.world.reported)
+        accepted: dict[OrderId, Decimal] = {}
+        never, taken, hold = [], [], []
+        for place, (order, intent) in zip(places, made, strict=True):
+            lost = self.given.lost_answer_rate and self.dice.random() < self.given.lost_answer_rate
+            if lost and self.dice.random() < 0.5:  # half of what is lost never arrived
+                outcome, words = "unknown", "it never arrived"
+            else:
+                outcome, words = self.world.post(place, order, at)
+                if lost:
+                    outcome, words = "unknown", f"it was {outcome}"
+            self.meter.posted(place.size, outcome)
+            if outcome == "accepted":
+                accepted[intent.order_id] = order.matched
+                taken.append(place.token_key)
+            elif outcome == "refused":
+                never.append(intent.order_id)
+                if words in ("NOT_TRADABLE", "BALANCE"):
+                    hold.append(place.token_key)
+            if self.keep:
+                self.orders.append(
+                    OrderRecord(
+                        at=at,
+                        order_id=intent.order_id,
+                        token_key=place.token_key,
+                        side=place.side,
+                        price=place.price,
+                        size=place.size,
+                        post_only=place.post_only,
+                        outcome=outcome,
+                        words=words,
+                    )
+                )
+        part = remembering.refused(remembering.acknowledged(part, accepted, at), never)
+        self._keep_part(keys, part)
+        self._memory = remembering.held(remembering.released(self._memory, taken), hold, at)
+
+    def _made(self, place: Place, at: Decimal, expiration: Decimal) -> tuple[Resting, OwnOrder]:
+        self._count += 1
+        order_id = f"0x{self._count:x}"
+        order = Resting(
+            order_id=order_id,
+            token_key=place.token_key,
+            token_id=place.token_id,
+            side=place.side,
+            price=place.price,
+            size=place.size,
+            ts=at,
+            expires=expiration - TAKEN_OFF_SEC,
+        )
+        intent = OwnOrder(
+            order_id=order_id,
+            token_key=place.token_key,
+            token_id=place.token_id,
+            side=place.side,
+            price=place.price,
+            size=place.size,
+            ts=at,
+            expiration=expiration,
+        )
+        return order, intent
+
+    def _cancel(self, cancels: Iterable[Cancel], at: Decimal) -> set[TokenId]:
+        """Take orders down; return the tokens on which nothing may be placed now (as app/cycle.py has it)."""
+        confirmed: list[OrderId] = []
+        keys: set[TokenKey] = set()
+        dropped: set[TokenId] = set()
+        for cancel in cancels:
+            self.meter.cancels += 1
+            order = self.world.resting[cancel.order_id]
+            keys.add(order.token_key)
+            lost = self.given.lost_answer_rate and self.dice.random() < self.given.lost_answer_rate
+            arrived = not lost or self.dice.random() >= 0.5  # half of what is lost never arrived
+            was_live = order.live and at < order.expires
+            if arrived:
+                order.live = False
+                self.world.sweep(self.world.tokens[order.token_key])
+            if lost:
+                dropped.add(cancel.token_id)
+                continue
+            confirmed.append(cancel.order_id)
+            if not was_live:  # "already canceled or matched": it may have matched more than the plan knew
+                dropped.add(cancel.token_id)
+        self.world.touched |= keys
+        self._keep_part(keys, remembering.gone(self._part(keys), confirmed, at))
+        return dropped
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def result(self, seed: int) -> Result:
+        assert self.world.account.closes(), "cash is not what the flows leave of it"
+        notes = [*self.tape.notes, f"fills, {self.model.value}: {ASSUMED_OF[self.model]}"]
+        if any(token.by_price for token in self.world.tokens.values()):
+            spread = self.given.assumed_spread
+            notes.append(f"books of tokens that have only prices are made up: {spread} wide around the last price")
+        return Result(
+            tape=self.tape.name,
+            fill_model=self.model,
+            seed=seed,
+            policy=self.policy,
+            assumptions=self.given,
+            notes=tuple(notes),
+            summary=self.meter.summary(),
+            equity=tuple(self.meter.curve.points),
+            positions=self.meter.positions(),
+            orders=tuple(self.orders),
+            fills=tuple(self.world.fills),
+            decisions=tuple(self.decisions),
+        )

@@ -1,0 +1,167 @@
+"""What is counted while a run goes on, at a cost and a size that do not grow with its length."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+
+from attrs import define, field
+
+from copytrade.app.backtest.accounting import Account
+from copytrade.app.backtest.result import Curve, Held, Point, Summary, part
+from copytrade.app.backtest.world import World
+from copytrade.domain.model import ZERO, Plan, TokenKey
+from copytrade.domain.policy import Policy
+
+Marks = Mapping[TokenKey, Decimal]
+
+
+def value_of(account: Account, marks: Marks) -> Decimal:
+    """What the shares of `account` are worth at their last price."""
+    total = ZERO
+    for key, size in account.shares.items():
+        if size:
+            total += size * marks.get(key, ZERO)
+    return total
+
+
+@define(kw_only=True, eq=False)
+class Meter:
+    """Fed at every poll, post and fill; asked once, at the end."""
+
+    policy: Policy
+    world: World
+    curve: Curve[Point] = field(factory=Curve)
+    cancels: int = 0
+    _polls: int = 0
+    _decisions: int = 0
+    _gaps: int = 0
+    _reasons: Counter[str] = field(factory=Counter)
+    _orders: int = 0
+    _refused: int = 0
+    _ordered: Decimal = ZERO
+    _peak: Decimal | None = None
+    _drawdown: Decimal = ZERO
+    _gap_sum: Decimal = ZERO
+    _wanted_sum: Decimal = ZERO
+    _last: Point | None = None
+
+    def posted(self, size: Decimal, outcome: str) -> None:
+        self._orders += 1
+        self._ordered += size
+        self._refused += outcome == "refused"
+
+    def polled(self, now: Decimal, decided: Plan) -> None:
+        """One poll has been decided: where does everything stand?"""
+        self._polls += 1
+        self._decisions += len(decided.decisions)
+        band = self.policy.deadband_shares
+        reasons = self._reasons
+        for decision in decided.decisions:
+            reasons[decision.reason.value] += 1
+            if decision.delta and abs(decision.delta) > band:
+                self._gaps += 1
+        point = self._point(now)
+        self._gap_sum += point.gap
+        self._wanted_sum += point.wanted
+        if self.curve.due():
+            self.curve.add(point)
+
+    def _point(self, now: Decimal) -> Point:
+        world, marks = self.world, self.world.marks
+        account, leader, naive = world.account, world.leader, world.naive.account
+        ratio, held = self.policy.follow_ratio, account.shares
+        gap = wanted = holdings = ideal = ZERO
+        for key, size in leader.shares.items():
+            mark = marks.get(key)
+            if mark is None:
+                continue
+            mine = held.get(key, ZERO)
+            want = ratio * size
+            ideal += size * mark
+            wanted += want * mark
+            holdings += mine * mark
+            gap += abs(want - mine) * mark
+        for key, mine in held.items():
+            if mine and key not in leader.shares:
+                worth = mine * marks.get(key, ZERO)
+                holdings += worth
+                gap += worth
+        equity = account.cash + holdings
+        if self._peak is None or equity > self._peak:
+            self._peak = equity
+        self._drawdown = max(self._drawdown, self._peak - equity)
+        point = Point(
+            at=now,
+            equity=equity,
+            cash=account.cash,
+            ideal=account.start_cash + ratio * (leader.cash + ideal),
+            naive=naive.cash + value_of(naive, marks),
+            gap=gap,
+            wanted=wanted,
+        )
+        self._last = point
+        return point
+
+    def summary(self) -> Summary:
+        """The sums, as they stand at the end of the tape."""
+        world = self.world
+        started_at, ended_at, marks = world.first_at or ZERO, world.last_at, world.marks
+        end = self._point(ended_at)
+        self.curve.points.append(end)
+        account, naive = world.account, world.naive.account
+        leader_pnl = world.leader.equity(marks)
+        ideal_pnl = self.policy.follow_ratio * leader_pnl
+        pnl = end.equity - account.start_cash
+        return Summary(
+            started_at=started_at,
+            ended_at=ended_at,
+            polls=self._polls,
+            decisions=self._decisions,
+            start_cash=account.start_cash,
+            cash=account.cash,
+            holdings=end.equity - account.cash,
+            equity=end.equity,
+            pnl=pnl,
+            bought=account.bought,
+            sold=account.sold,
+            payouts=account.payouts,
+            fees=account.fees,
+            rebates=account.rebates,
+            max_drawdown=self._drawdown,
+            tracking_error=part(self._gap_sum, self._wanted_sum),
+            leader_pnl=leader_pnl,
+            ideal_pnl=ideal_pnl,
+            naive_pnl=end.naive - naive.start_cash,
+            naive_fees=naive.fees,
+            kept=part(pnl, ideal_pnl),
+            time_in_gap=part(Decimal(self._gaps), Decimal(self._decisions)),
+            orders=self._orders,
+            refused=self._refused,
+            cancels=self.cancels,
+            fills=self.world.fill_count,
+            filled_shares=self.world.filled_shares,
+            ordered_shares=self._ordered,
+            reasons=dict(self._reasons.most_common()),
+            unresolved=sum(1 for size in account.shares.values() if size),
+        )
+
+    def positions(self) -> tuple[Held, ...]:
+        """Every token that we traded, the most traded first."""
+        rows = []
+        for token in self.world.tokens.values():
+            shares = self.world.account.shares.get(token.key, ZERO)
+            if token.traded or shares:
+                price = self.world.marks.get(token.key, ZERO)
+                rows.append(
+                    Held(
+                        token_key=token.key,
+                        title=token.title,
+                        shares=shares,
+                        price=price,
+                        value=shares * price,
+                        traded=token.traded,
+                    )
+                )
+        return tuple(sorted(rows, key=lambda row: (-row.traded, row.token_key)))
