@@ -284,6 +284,10 @@ class StateFile(Protocol):
         """Move a file that does not parse aside, never over another; return the name it got."""
         ...
 
+    def keep_broken_backup(self) -> str:
+        """The same for the previous file: a later save would replace it."""
+        ...
+
 
 class Journal(Protocol):
     """One line for each cycle, in files by UTC day."""

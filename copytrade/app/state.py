@@ -165,7 +165,9 @@ def start_from(
         try:
             memory = _ours(backup, policy, f"{name}.bak")
         except StateBroken as error:
-            notes.append(f"{name}.bak is broken too ({error})")
+            # Left where it is, the second save of this run would replace it.
+            kept = f", kept as {state.keep_broken_backup()}" if keep else ""
+            notes.append(f"{name}.bak is broken{' too' if notes else ''} ({error}){kept}")
         else:
             notes.append(f"going on from {name}.bak: every token is on hold until the exchange's balance is known")
             return Start(memory=recovering(memory, now), notes=tuple(notes))

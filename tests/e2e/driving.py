@@ -36,13 +36,13 @@ D = Decimal
 KEY = "0x" + "5a" * 32  # signs for play money only
 BOUND_SEC = 30.0  # no wait takes nearly as long, unless the program is wrong
 QUICK = {
-    "poll_interval_sec": D("0.2"),
+    "poll_interval_sec": D("0.1"),
     "order_ttl_sec": D(2),
     "settle_timeout_sec": D(62),
     "fill_grace_sec": D(1),
     "polls_to_shrink": 2,
 }
-BUSY = Hits(mean_sec=0.15, least=D(3), most=D(30))  # an outside world that takes much, and often a part
+BUSY = Hits(mean_sec=0.08, least=D(3), most=D(30))  # an outside world that takes much, and often a part
 
 
 def signer() -> OrderSigner:
@@ -146,15 +146,19 @@ class Watch:
         held = exchange.wallets[new.wallet].shares.get(new.token_id, D(0))
         market = exchange.market_of(new.token_id)
         assert market is not None, new.token_id
-        if new.size > slice_max and new.size != market[0].min_order_size and not (new.side is Side.SELL and new.size == held):
+        if (
+            new.size > slice_max
+            and new.size != market[0].min_order_size
+            and not (new.side is Side.SELL and new.size == held)
+        ):
             self.wrongs.append(f"{words}: over slice_max {slice_max}, and neither the minimum nor all of {held}")
 
 
-def gaps(world: World, ratio: Decimal = D("0.2")) -> dict[str, Decimal]:
-    """The true gap of each token that the leader or we hold, in shares."""
+def gaps(world: World) -> dict[str, Decimal]:
+    """The true gap of each token that the leader or we hold, in shares, where we follow a fifth of him."""
     leader, mine = world.exchange.wallets[LEADER].shares, world.exchange.wallets[ME.lower()].shares
     return {
-        token_id: (leader.get(token_id, D(0)) * ratio).quantize(D("0.01")) - mine.get(token_id, D(0))
+        token_id: (leader.get(token_id, D(0)) * D("0.2")).quantize(D("0.01")) - mine.get(token_id, D(0))
         for token_id in leader.keys() | mine.keys()
     }
 
@@ -240,7 +244,7 @@ async def run(folder: Path, *args: str, key: str | None = KEY) -> Ended:
 async def until(reached: Callable[[], bool]) -> None:
     """Wait for the world to get there."""
     async with asyncio.timeout(BOUND_SEC):
-        while not reached():
+        while not reached():  # noqa: ASYNC110  # the world is a plain object, and tells nobody when it changes
             await asyncio.sleep(0.01)
 
 

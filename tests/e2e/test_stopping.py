@@ -1,0 +1,86 @@
+"""How `copytrade run` ends: nothing of ours rests, the state is saved, exit code 0, within 10 s."""
+
+import asyncio
+import json
+import signal
+
+import pytest
+
+from copytrade.adapters.simulated.faults import Endpoint
+from copytrade.adapters.simulated.server import serve
+from tests.e2e.driving import KEY, assert_replays, ended, ours, started, until, world_of, write_config
+
+STOP_SEC = 10
+
+
+def stopped(world, folder, name, before_the_signal=lambda: None):
+    """Run until three orders rest, send the signal, and give how it ended."""
+
+    async def talk():
+        async with serve(world) as urls:
+            write_config(urls, folder, order_ttl_sec=60, settle_timeout_sec=120)
+            async with started(folder, "--yes") as process:
+                await until(lambda: len(ours(world)) == 3)
+                world.forget_requests()
+                await until(lambda: world.count[Endpoint.OPEN_ORDERS] > 1)  # one more cycle is done
+                before_the_signal()
+                process.send_signal(name)
+                return await ended(process)
+
+    return asyncio.run(talk())
+
+
+class TestAStop:
+    """DESIGN 9: finish the action in hand, cancel own resting orders, save, exit 0 within 10 s."""
+
+    @pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])
+    def test_leaves_no_order_resting_and_the_state_saved(self, name, tmp_path):
+        world = world_of(tokens=3)
+        end = stopped(world, tmp_path, name)
+        assert end.code == 0, end.err
+        assert end.seconds < STOP_SEC
+        assert ours(world) == []
+        assert {order.status.value for order in world.exchange.orders.values()} == {"CANCELED"}
+        assert "the state is saved" in end.out
+        assert end.err == ""
+        state = json.loads((tmp_path / "state.json").read_bytes())
+        assert state["open_orders"] == {}
+        known = {
+            one["order_id"] for kind in ("in_doubt", "settled_orders") for each in state[kind].values() for one in each
+        }
+        assert known == set(world.exchange.orders)
+        assert_replays(tmp_path, 2)
+        assert KEY[2:] not in end.out + "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+
+    def test_is_in_time_though_the_exchange_is_not(self, tmp_path):
+        world = world_of(tokens=3)
+
+        def slow() -> None:
+            world.latency_sec = 30.0
+
+        end = stopped(world, tmp_path, signal.SIGTERM, slow)
+        assert end.code == 0, end.err
+        assert end.seconds < STOP_SEC
+        assert "3 of our orders could not be confirmed as cancelled" in end.err
+        assert all(order_id in end.err for order_id in ours(world))
+        assert "Traceback" not in end.err
+        # What the next start has to look after is in the state.
+        state = json.loads((tmp_path / "state.json").read_bytes())
+        held = {
+            one["order_id"] for kind in ("open_orders", "in_doubt") for each in state[kind].values() for one in each
+        }
+        assert held == set(ours(world))
+
+    def test_keeps_the_orders_where_that_is_asked_for(self, tmp_path):
+        world = world_of(tokens=3)
+
+        async def talk():
+            async with serve(world) as urls:
+                write_config(urls, tmp_path, on_stop="keep", order_ttl_sec=60, settle_timeout_sec=120)
+                async with started(tmp_path, "--yes") as process:
+                    await until(lambda: len(ours(world)) == 3)
+                    process.send_signal(signal.SIGTERM)
+                    return await ended(process)
+
+        end = asyncio.run(talk())
+        assert (end.code, len(ours(world))) == (0, 3), end.err
