@@ -21,7 +21,7 @@ from typing import Any
 from attrs import fields_dict, frozen
 
 from copytrade.app.kinds import ADDRESS, ADDRESS_OR_NAME, TOKEN_KEY, URL
-from copytrade.app.reading import FLAG, NOT_SHOWN, Kind, Number, Spot, number, one_of, parse, text_at, whole
+from copytrade.app.reading import FLAG, NOT_SHOWN, Kind, Number, Spot, exact, number, one_of, parse, text_at, whole
 from copytrade.domain.policy import ALL, COPIED, Policy, faults_of
 from copytrade.errors import BadInput, Fault
 
@@ -293,7 +293,7 @@ def looks_secret(text: str) -> bool:
     >>> looks_secret("0x" + "5e" * 32), looks_secret("0x" + "5e" * 20), looks_secret("https://me:word@host")
     (True, False, True)
     """
-    return _SECRET_TEXT.search(text) is not None
+    return _SECRET_TEXT.search(text) is not None and exact(text) is None  # a number may have many decimals
 
 
 def _refuse_secrets(document: Spot) -> None:
