@@ -75,6 +75,7 @@ _PATH = Kind[str]("a path", _path_at)
 _ANY_NUMBER = number()  # the Policy knows the ranges
 _MANAGE = Kind[str](f'"{ALL}" or "{COPIED}"', text_at)
 _ADDRESSES = ("target_address", "my_address")
+_BLACKLIST = "blacklist_token_keys"  # holds condition ids, which look just like private keys
 
 
 def _blacklist_at(spot: Spot) -> tuple[str, ...] | None:
@@ -96,7 +97,7 @@ def _policy_key(name: str, kind: Kind[Any], text: str, flag: str | None = None) 
     default: object = fields_dict(Policy)[name].default
     if name in _ADDRESSES:
         default = None  # the Policy's own is "nobody"
-    elif name == "blacklist_token_keys":
+    elif name == _BLACKLIST:
         default = ()
     return Key(name=name, kind=kind, help=text, default=default, deciding=True, flag=flag or _flag(name))
 
@@ -163,7 +164,8 @@ def read_config(raw: bytes | None, flags: Mapping[str, object], *, source: str, 
     for name, value in flags.items():
         if value is not None:
             given = Spot(value=_as_read(value), faults=faults, path=KEYS[name].flag, hides=looks_secret)
-            _refuse_secrets(given)
+            if name != _BLACKLIST:
+                _refuse_secrets(given)
             if name in spots:
                 spots[name].read(KEYS[name].kind)
             spots[name] = given
@@ -297,7 +299,7 @@ def looks_secret(text: str) -> bool:
 
 
 def _refuse_secrets(document: Spot) -> None:
-    """A fault for each secret, wherever it stands. The blacklist holds condition ids, which look just like keys."""
+    """A fault for each secret, wherever it stands but in the blacklist."""
     waiting = [document]
     while waiting:
         spot = waiting.pop()
@@ -309,7 +311,7 @@ def _refuse_secrets(document: Spot) -> None:
             case dict():
                 for name, value in reversed(spot.value.items()):
                     member = spot.under(name, value)
-                    if spot is document and name == "blacklist_token_keys":
+                    if spot is document and name == _BLACKLIST:
                         continue
                     if spot.hides(name) or _SECRET_NAME.search(re.sub("[^a-z]", "", name.lower())):
                         member.fault(_NO_SECRETS, got=NOT_SHOWN)
