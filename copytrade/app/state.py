@@ -127,6 +127,13 @@ def _check(document: StateDocument) -> None:
     sizes = [size for poll in document.target_polls for size in poll.values()]
     if not all(size.is_finite() and size >= 0 for size in sizes):
         raise StateBroken("a size in target_polls is not a number of shares")
+    # What no record's own validator looks at; one NaN among them would stop every cycle.
+    numbers = [document.follow_ratio, document.last_sync_ts]
+    numbers += [number for hold in document.holds.values() for number in (hold.until, hold.step)]
+    if document.recovery is not None:
+        numbers += [document.recovery.started_at, *document.recovery.strangers.values()]
+    if not all(number.is_finite() and number >= 0 for number in numbers):
+        raise StateBroken("a time, a hold or the ratio is not a number that can be")
 
 
 def memory_of(document: StateDocument) -> Memory:
