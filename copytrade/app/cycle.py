@@ -177,16 +177,15 @@ class Trader:
         self._number = 0
         self._clock_offset: Decimal | None = None  # the exchange's clock less ours
         self._warnings: list[str] = []
+        self._fills: list[OwnFill] = []
 
     async def cycle(self) -> Cycle:
         """Go around once. Raises AccountRefused and NotApproved; what a service does is a reason or a warning."""
         self._number += 1
-        self._warnings = []
+        self._warnings, self._fills = [], []
         started_at = self._ports.clock.now()
-        before = self.memory
         snapshot, books = await self._observe()
         plan_ = plan(snapshot)
-        fills = tuple(_new_fills(before, self.memory))
         self._warnings += [f"{d.token_key}: {d.warning}" for d in plan_.decisions if d.warning]
         if self._approve is not None and plan_.mode is Mode.NORMAL:
             if not await self._approve(plan_, snapshot):
@@ -214,7 +213,7 @@ class Trader:
             snapshot=snapshot,
             plan=plan_,
             results=tuple(results),
-            fills=fills,
+            fills=tuple(self._fills),
             warnings=tuple(self._warnings),
             started_at=started_at,
             ended_at=self._ports.clock.now(),
@@ -234,10 +233,14 @@ class Trader:
         if account is None or not ids:
             return ()
         answers = await account.cancel(ids)
-        confirmed = [answer.order_id for answer in answers if answer.confirmed]
+        # "Already canceled or matched" is also said of an order that is still on its way, and may rest in a moment.
+        in_the_air = {one.order_id for one in self.memory.orders.values() if one.standing is Standing.INTENT}
+        confirmed = {
+            one.order_id for one in answers if one.confirmed and not (one.matched and one.order_id in in_the_air)
+        }
         self.memory = remembering.gone(self.memory, confirmed, self._ports.clock.now())
         self._save()
-        return tuple(answer.order_id for answer in answers if not answer.confirmed)
+        return tuple(order_id for order_id in ids if order_id not in confirmed)
 
     # -- observe ------------------------------------------------------------------------------------------------------
 
@@ -389,7 +392,9 @@ class Trader:
             asked_at=first.asked_at, listed=listed, looked_up=looked_up, trades=sums, trades_asked_at=asked_at
         )
         strangers = {order.token_id for order in first.listing if order.order_id not in self.memory.orders}
-        self.memory = remembering.observed(self.memory, evidence, now=now, policy=self._policy)
+        before = self.memory
+        self.memory = remembering.observed(before, evidence, now=now, policy=self._policy)
+        self._fills += _new_fills(before, self.memory)
         self.memory = remembering.strangers_listed(self.memory, strangers, now)
 
     def _snapshot(
@@ -568,7 +573,9 @@ class Trader:
                 elif answer.refusal in (Refusal.NOT_TRADABLE, Refusal.BALANCE, Refusal.OTHER):
                     hold.append(place.token_key)
                 stale_balance = stale_balance or answer.refusal is Refusal.BALANCE
-        self.memory = remembering.acknowledged(self.memory, accepted, now)
+        before = self.memory
+        self.memory = remembering.acknowledged(before, accepted, now)
+        self._fills += _new_fills(before, self.memory)
         self.memory = remembering.refused(self.memory, never)
         self.memory = remembering.released(self.memory, taken)
         self.memory = remembering.held(self.memory, hold, now)
@@ -688,15 +695,13 @@ def _may_rest(order: OwnOrder) -> bool:
 
 
 def _new_fills(before: Memory, after: Memory) -> Iterable[OwnFill]:
-    for order_id, order in after.orders.items():
-        known = before.orders.get(order_id)
-        if known is not None and order.filled != known.filled:
+    """What one transition learned. An order that it dropped has no part in the sums any more: that was taken back."""
+    for order_id, known in before.orders.items():
+        order = after.orders.get(order_id)
+        shares = -known.unfolded if order is None else order.filled - known.filled
+        if shares != 0:
             yield OwnFill(
-                order_id=order_id,
-                token_key=order.token_key,
-                side=order.side,
-                price=order.price,
-                shares=order.filled - known.filled,
+                order_id=order_id, token_key=known.token_key, side=known.side, price=known.price, shares=shares
             )
 
 

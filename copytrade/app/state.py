@@ -15,7 +15,7 @@ Not here: how the bytes get to the disk (adapters/state_file.py).   Read next: c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -156,7 +156,8 @@ def start_from(
 ) -> Start:
     """Make a start of what the disk holds; the table in the module's text says how.
 
-    `name` is what the file is called in messages. With `keep` a broken file is moved aside (a dry run leaves it).
+    `name` is what the file is called in messages. With `keep` a broken file is moved aside, and that everything is on
+    hold is saved at once; a dry run leaves all files as they are.
     Raises RefusedToStart, and OSError.
     """
     notes = []
@@ -177,11 +178,22 @@ def start_from(
             notes.append(f"{name}.bak is broken{' too' if notes else ''} ({error}){kept}")
         else:
             notes.append(f"going on from {name}.bak: every token is on hold until the exchange's balance is known")
-            return Start(memory=recovering(memory, now), notes=tuple(notes))
-    first = raw is None and backup is None and not journal_exists
-    if not first:
-        notes.append("starting without a state: every token is on hold until the exchange's balance is known")
-    return Start(memory=recovering(Memory(), now), notes=tuple(notes), first=first)
+            return _recovering(state, policy, memory, notes, now, keep)
+    if raw is None and backup is None and not journal_exists:
+        return Start(memory=recovering(Memory(), now), first=True)
+    notes.append("starting without a state: every token is on hold until the exchange's balance is known")
+    return _recovering(state, policy, Memory(), notes, now, keep)
+
+
+def _recovering(
+    state: StateFile, policy: Policy, memory: Memory, notes: Sequence[str], now: Decimal, keep: bool
+) -> Start:
+    start = Start(memory=recovering(memory, now), notes=tuple(notes))
+    if keep:
+        # What is broken has been moved aside. A run that ends before its first save (the prompt was answered with no)
+        # must not leave a folder that looks like a first start.
+        state.save(encode_state(start.memory, policy))
+    return start
 
 
 def confirmed_first(start: Memory) -> Memory:

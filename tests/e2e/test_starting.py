@@ -232,6 +232,25 @@ class TestABrokenState:
         left = list(files(tmp_path).values())
         assert all(raw in left for raw in broken), sorted(files(tmp_path))
 
+    def test_is_not_forgotten_by_a_start_that_was_not_confirmed(self, tmp_path):
+        world = world_of(tokens=1, mine={1: "40"})
+        (tmp_path / "state.json").write_bytes(BROKEN)
+
+        async def no(plan, snapshot) -> bool:
+            return False
+
+        async def talk():
+            async with serve(world) as urls:
+                config = config_of(urls, tmp_path, fill_grace_sec=D(60))
+                with pytest.raises(NotApproved):
+                    await run_until(config, lambda _: True, approve=no)
+                return await run_until(config, lambda _: True)
+
+        [cycle] = asyncio.run(talk()).cycles
+        assert {one.reason.value for one in cycle.plan.decisions} == {"ON_HOLD"}
+        assert told(world) == set()
+        assert BROKEN in files(tmp_path).values()
+
     def test_a_journal_without_a_state_is_no_first_start(self, tmp_path):
         world = world_of(tokens=1)
         JournalFolder(tmp_path / "journal").append(D(1_700_000_000), b'{"version":1}')

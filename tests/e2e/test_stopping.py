@@ -6,9 +6,23 @@ import signal
 
 import pytest
 
-from copytrade.adapters.simulated.faults import Endpoint
+from copytrade import wiring
+from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.server import serve
-from tests.e2e.driving import KEY, assert_replays, ended, ours, started, until, world_of, write_config
+from copytrade.app import loop
+from tests.e2e.driving import (
+    KEY,
+    D,
+    assert_replays,
+    config_of,
+    ended,
+    ours,
+    signer,
+    started,
+    until,
+    world_of,
+    write_config,
+)
 
 STOP_SEC = 10
 
@@ -70,6 +84,69 @@ class TestAStop:
             one["order_id"] for kind in ("open_orders", "in_doubt") for each in state[kind].values() for one in each
         }
         assert held == set(ours(world))
+
+    def test_takes_down_orders_that_arrive_only_after_it(self, tmp_path, monkeypatch):
+        """An order in the air is "already canceled or matched" to a cancel that overtakes it: that proves nothing."""
+        world, stop = world_of(tokens=3), asyncio.Event()
+        monkeypatch.setattr(loop, "FINISH_SEC", 0.0)
+        world.faults.add(Endpoint.POST_ORDERS, Fault(kind=Kind.NONE, delay_sec=0.4))
+
+        async def talk():
+            async with serve(world) as urls, wiring.opened(config_of(urls, tmp_path), signer()) as ready:
+                following = asyncio.ensure_future(
+                    loop.follow(
+                        ready.trader,
+                        clock=ready.clock,
+                        stop=stop,
+                        poll_interval_sec=D(1),
+                        watch=lambda _: None,
+                        jitter=lambda: D(0),
+                    )
+                )
+                await until(lambda: world.at_once[Endpoint.POST_ORDERS] > 0)
+                stop.set()
+                return await following
+
+        ending = asyncio.run(talk())
+        assert [order.status.value for order in world.exchange.orders.values()] == ["CANCELED"] * 3
+        assert (ending.may_rest, ours(world)) == ((), [])
+
+    @pytest.mark.slow
+    def test_is_in_time_though_orders_are_in_the_air(self, tmp_path):
+        world = world_of(tokens=3)
+        world.faults.add(Endpoint.POST_ORDERS, Fault(kind=Kind.NONE, delay_sec=30.0))
+
+        async def talk():
+            async with serve(world) as urls:
+                write_config(urls, tmp_path)
+                async with started(tmp_path, "--yes") as process:
+                    await until(lambda: world.at_once[Endpoint.POST_ORDERS] > 0)
+                    process.send_signal(signal.SIGTERM)
+                    return await ended(process)
+
+        end = asyncio.run(talk())
+        assert end.code == 0, end.err
+        assert end.seconds < STOP_SEC
+        assert "3 of our orders could not be confirmed as cancelled" in end.err
+        state = json.loads((tmp_path / "state.json").read_bytes())
+        assert len([one for each in state["in_doubt"].values() for one in each]) == 3
+
+    @pytest.mark.slow
+    def test_is_in_time_though_nothing_was_ever_answered(self, tmp_path):
+        world = world_of(tokens=3)
+        world.latency_sec = 30.0
+
+        async def talk():
+            async with serve(world) as urls:
+                write_config(urls, tmp_path)
+                async with started(tmp_path, "--yes") as process:
+                    await until(lambda: world.at_once[Endpoint.POSITIONS_V2] > 0)
+                    process.send_signal(signal.SIGINT)
+                    return await ended(process)
+
+        end = asyncio.run(talk())
+        assert (end.code, end.err) == (0, "")
+        assert end.seconds < STOP_SEC
 
     def test_keeps_the_orders_where_that_is_asked_for(self, tmp_path):
         world = world_of(tokens=3)
