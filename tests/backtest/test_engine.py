@@ -31,10 +31,11 @@ class TestAccountingCloses:
     def test_every_cent_comes_from_a_fill_a_fee_or_a_payout(self, seed, model):
         tape = history(seed)
         found = backtest(tape, policy(seed), fills=model, assumptions=world(seed), seed=seed)
-        payouts: dict[str, Decimal] = {}
-        for event in tape.events():
-            if isinstance(event, Resolved) and event.payout is not None:
-                payouts.setdefault(event.token_key, event.payout)
+        payouts = found.payouts
+        told = {event.token_key: event.payout for event in tape.events() if isinstance(event, Resolved)}
+        assert {key: payout for key, payout in payouts.items() if told[key] is not None} == {
+            key: payout for key, payout in told.items() if payout is not None
+        }
         shares: dict[str, Decimal] = {}
         cash = found.summary.start_cash
         for fill in found.fills:

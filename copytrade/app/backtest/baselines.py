@@ -17,7 +17,7 @@ from decimal import Decimal
 
 from attrs import define, field
 
-from copytrade.app.backtest.accounting import Account, taker_fee
+from copytrade.app.backtest.accounting import MICRO, Account, taker_fee
 from copytrade.app.backtest.assumptions import Terms
 from copytrade.app.backtest.tape import LeaderHeld, Levels
 from copytrade.domain.amounts import floored
@@ -31,7 +31,7 @@ def change_price(event: LeaderHeld, size_before: Decimal, avg_before: Decimal, m
 
     >>> bought = LeaderHeld(at=ZERO, token_key="0xc1:0", size=Decimal(30), avg_price=Decimal("0.5"))
     >>> change_price(bought, Decimal(10), Decimal("0.3"), None)
-    Decimal('0.6')
+    Decimal('0.600000')
     """
     if event.price is not None:
         return event.price
@@ -40,7 +40,7 @@ def change_price(event: LeaderHeld, size_before: Decimal, avg_before: Decimal, m
         paid = (event.size * event.avg_price - size_before * avg_before) / added
         # Averages are rounded, and some sources revise them: a price outside of (0, 1) was not paid.
         if ZERO < paid < ONE:
-            return paid
+            return paid.quantize(MICRO)
     return mark if mark is not None else (event.avg_price or None)
 
 

@@ -412,6 +412,9 @@ class _Run:
         if any(token.by_price for token in self.world.tokens.values()):
             spread = self.given.assumed_spread
             notes.append(f"books of tokens that have only prices are made up: {spread} wide around the last price")
+        if self.world.guessed:
+            many = len(self.world.guessed)
+            notes.append(f"payouts of {many} tokens are not on the tape: each paid its last price, to everybody")
         return Result(
             tape=self.tape.name,
             fill_model=self.model,
@@ -420,6 +423,7 @@ class _Run:
             assumptions=self.given,
             notes=tuple(notes),
             summary=self.meter.summary(),
+            payouts=dict(self.world.payouts),
             equity=tuple(self.meter.curve.points),
             positions=self.meter.positions(),
             orders=tuple(self.orders),

@@ -133,6 +133,7 @@ class Result:
     assumptions: Assumptions
     notes: tuple[str, ...]  # what the tape's source and the model assume, in words
     summary: Summary
+    payouts: Mapping[TokenKey, Decimal]  # of every market that is over, in pUSD a share
     equity: tuple[Point, ...]
     positions: tuple[Held, ...]
     orders: tuple[OrderRecord, ...] = ()

@@ -38,6 +38,7 @@ from copytrade.domain.amounts import ceiled, floored
 from copytrade.domain.desired import poll_of
 from copytrade.domain.model import ONE, ZERO, Book, OrderId, Place, Position, Positions, Side, TokenId, TokenKey
 
+PAYOUT_STEP = Decimal("0.0001")  # of one that has to be guessed
 ENDLESS = Decimal(10**9)  # shares behind a price that nobody recorded a book for
 
 _Late = deque[tuple[Decimal, TokenKey, Position | None]]
@@ -84,6 +85,8 @@ class World:
     resting: dict[OrderId, Resting] = field(factory=dict, init=False)  # orders that arrived; memory says until when
     touched: set[TokenKey] = field(factory=set, init=False)  # where anything happened to our orders or holdings
     fills: list[Fill] = field(factory=list, init=False)
+    payouts: dict[TokenKey, Decimal] = field(factory=dict, init=False)  # of every market that is over
+    guessed: set[TokenKey] = field(factory=set, init=False)  # those of them that the tape did not say
     fill_count: int = field(default=0, init=False)
     filled_shares: Decimal = field(default=ZERO, init=False)
     first_at: Decimal | None = field(default=None, init=False)
@@ -241,12 +244,18 @@ class World:
             self._booked(token, (), ())
             self.touched.add(key)
             heapq.heappush(self._redeemable, (event.at + self.given.feed_lag_sec, key))
-        if event.payout is None:
-            return
-        self._marked(token, event.payout)
-        self.account.redeem(key, event.payout)
-        self.naive.redeem(key, event.payout)
-        self.leader.redeem(key, event.payout)
+        payout = event.payout
+        if payout is None:  # nobody recorded it: its last price is the fairest guess
+            payout = self.marks.get(key)
+            if payout is None:
+                return
+            payout = payout.quantize(PAYOUT_STEP)
+            self.guessed.add(key)
+        self.payouts.setdefault(key, payout)
+        self._marked(token, payout)
+        self.account.redeem(key, payout)
+        self.naive.redeem(key, payout)
+        self.leader.redeem(key, payout)
         token.leader_size = ZERO
         self._to_mine.append((event.at + self.given.feed_lag_sec, key, None))
 
