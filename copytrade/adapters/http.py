@@ -33,6 +33,7 @@ import stamina
 from aiolimiter import AsyncLimiter
 from attrs import field, frozen
 
+from copytrade.adapters.redaction import redact
 from copytrade.errors import BadAnswer, BadInput, FateUnknown, Fault, Unreachable
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ Params = Sequence[tuple[str, str]] | Mapping[str, str]
 MAX_BYTES: Final = 32 * 1024 * 1024  # 500 whole books are a few MB
 _RETRIED: Final = frozenset({408, 425, 429})  # and 5xx, but for 501: what is not implemented will not be in a second
 _WORDS_SHOWN: Final = 200  # characters of an answer that an error quotes
+_REDACTED: Final = 1 << 16  # bytes of it that are searched for secrets first; far more than are shown
 
 
 class StatusError(Unreachable):
@@ -407,7 +409,8 @@ def _name(error: Exception) -> str:
 
 def _quoted(body: bytes) -> str:
     """The beginning of an answer, fit for one line of a log."""
-    text = " ".join(body[: _WORDS_SHOWN * 4].decode("utf-8", "replace").split())
+    # Redacted before it is cut: half a secret would not be known for one.
+    text = " ".join(redact(body[:_REDACTED].decode("utf-8", "replace"))[: _WORDS_SHOWN * 4].split())
     text = "".join(letter for letter in text if letter.isprintable())
     if not text:
         return ""

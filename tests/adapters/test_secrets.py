@@ -191,9 +191,6 @@ def test_a_service_that_tells_everything_back_makes_us_show_none_of_it(signer, l
     clean(log())
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="http.py quotes an answer in its errors without redacting it"
-)
 @pytest.mark.parametrize("log", ["text"], indirect=True)
 def test_nor_do_errors_on_their_own_before_any_log_redacts_them(signer, log):
     """An error's text is printed by the command line, too."""
@@ -203,9 +200,6 @@ def test_nor_do_errors_on_their_own_before_any_log_redacts_them(signer, log):
     assert leaks == set()
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="http.py and posting.py cut an answer before it is redacted"
-)
 @pytest.mark.parametrize("log", ["text"], indirect=True)
 def test_nor_where_a_text_is_cut_short_inside_a_secret(signer, log):
     """Half a secret is not known for one, so whatever quotes an answer redacts it first and cuts it then.

@@ -30,6 +30,7 @@ from copytrade.domain.model import CENT_SHARE, OrderId, Side
 from copytrade.errors import BadAnswer
 
 _MOST_WORDS = 300  # characters of a reason that are kept
+_REDACTED = 1 << 16  # bytes of an answer that are searched for secrets before it is cut
 _ORDER_ID = re.compile(r"0x[0-9a-f]{64}")
 _GONE = re.compile(r"already (been )?(canceled|cancelled|matched|filled|expired)|\bis (matched|filled)|^matched$")
 _NOT_FOUND = re.compile(r"not found|n't be found|does not exist|unknown order")
@@ -203,7 +204,7 @@ def _short(words: str) -> str:
 
 def _excerpt(body: bytes) -> str:
     """The beginning of an answer that has no reason in it. Only words of a page: never an answer in JSON."""
-    shown = _short(body[: _MOST_WORDS * 4].decode("utf-8", "replace"))
+    shown = _short(body[:_REDACTED].decode("utf-8", "replace"))
     return "" if not shown or shown[0] in "[{" else f": {shown[:80]}"
 
 

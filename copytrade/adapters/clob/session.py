@@ -123,7 +123,7 @@ class Session:
             self.doubted = True
 
     async def _derived(self) -> ApiCredentials | None:
-        headers = self._signer.l1_headers(timestamp=self._now())
+        headers = self._l1_headers()
         try:
             raw = await self._http.read("GET", "/auth/derive-api-key", headers=headers)
         except StatusError as error:
@@ -133,7 +133,7 @@ class Session:
         return _hidden(decoding.credentials(raw))
 
     async def _created(self) -> ApiCredentials:
-        headers = self._signer.l1_headers(timestamp=self._now())
+        headers = self._l1_headers()
         try:
             answered = await self._http.send_once("POST", "/auth/api-key", b"", headers)
         except FateUnknown as error:
@@ -145,6 +145,11 @@ class Session:
         if found is None:
             raise BadAnswer("no API credentials: the answer to their creation is empty")
         return found
+
+    def _l1_headers(self) -> dict[str, str]:
+        headers = dict(self._signer.l1_headers(timestamp=self._now()))
+        hide(headers["POLY_SIGNATURE"])  # while it is fresh, credentials can be derived with it
+        return headers
 
     def _now(self) -> int:
         return int(self._clock.now())
