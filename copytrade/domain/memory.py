@@ -302,7 +302,9 @@ def observed(memory: Memory, evidence: Evidence, *, now: Decimal, policy: Policy
 def _placed(order: OwnOrder, evidence: Evidence, policy: Policy) -> OwnOrder:
     # Step 1: trades. They may take a fill back, and they may know of one that nothing else knows.
     sums = None if evidence.trades is None else evidence.trades.get(order.order_id, Traded())
-    if sums is not None:
+    # An answer that tells of fewer shares than an earlier one did begins after this order's trades, or is older: a
+    # trade that fails moves from one sum to the other, none ever leaves.
+    if sums is not None and sums.traded + sums.failed >= order.traded + order.failed:
         order = evolve(order, traded=sums.traded, failed=sums.failed, confirmed=sums.confirmed)
     if order.standing is Standing.SETTLED:
         return order
