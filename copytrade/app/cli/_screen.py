@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from copytrade.app.cli.render import interval, short, short_id, shown
 from copytrade.app.cycle import Cycle, OwnFill, Result
+from copytrade.app.reading import printable
 from copytrade.domain.model import Cancel, Decision, Place, Reason, Side, TokenKey
 
 
@@ -47,7 +48,7 @@ def cycle_lines(cycle: Cycle, *, requests: int, every_token: bool) -> Iterator[s
 
 def _decision(decision: Decision, title: str | None) -> str:
     want, hold = interval(decision.want_lo, decision.want_hi), interval(decision.lo, decision.hi)
-    name = short(decision.token_key) if title is None else f"{short(decision.token_key)} {title[:34]}"
+    name = short(decision.token_key) if title is None else f"{short(decision.token_key)} {printable(title[:34])}"
     return f"{name:<52} want {want:>8}   hold {hold:>8}   {decision.reason.value}"
 
 
@@ -69,7 +70,7 @@ def _actions(decision: Decision, cycle: Cycle, results: dict[tuple[str, str], Re
 def _outcome(result: Result | None) -> str:
     if result is None or result.outcome == "dry":
         return "   (dry run: not sent)" if result is not None else ""
-    return f"   {result.outcome}" + (f": {result.words}" if result.words else "")
+    return f"   {result.outcome}" + (f": {printable(result.words)}" if result.words else "")
 
 
 def _fill(fill: OwnFill) -> str:
@@ -81,7 +82,7 @@ def _fill(fill: OwnFill) -> str:
 def sale_lines(decisions: Iterable[Decision], titles: dict[TokenKey, str]) -> Iterator[str]:
     """What a live start would sell, a line each."""
     for one in decisions:
-        title = titles.get(one.token_key or "", "")
+        title = printable(titles.get(one.token_key or "", ""))
         yield f"  {short(one.token_key)}  {title[:40]:<40}  hold {shown(one.lo)}  down to {shown(one.want_hi)}"
 
 
