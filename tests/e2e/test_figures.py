@@ -38,14 +38,14 @@ class TestRequestsOfASteadyCycle:
 
     def test_some_of_them_with_an_order_resting(self, tmp_path):
         world = world_of(tokens=300, mine=dict.fromkeys(range(260), "20"), cash="100000")
-        story = follow(world, tmp_path, lambda story: len(story.cycles) == 4, poll_interval_sec=D("0.5"))
+        story = follow(world, tmp_path, lambda story: len(story.cycles) == 3, poll_interval_sec=D("0.5"))
         reasons = [one.reason for one in story.cycles[-1].plan.decisions]
         assert (reasons.count(Reason.RESTING), reasons.count(Reason.IN_BAND)) == (40, 260)
         print(f"\nrequests a cycle, 300 tokens, 40 orders resting: {story.requests}")
         assert max(story.requests[1:]) <= 12
         # Placing them: 15 in a batch.
         assert world.count[Endpoint.POST_ORDERS] == 3
-        assert_replays(tmp_path, 4)
+        assert_replays(tmp_path, 3)
 
 
 @define

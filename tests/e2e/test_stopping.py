@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from copytrade import wiring
+from copytrade.adapters.simulated import server
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.server import serve
 from copytrade.app import loop
@@ -66,7 +67,8 @@ class TestAStop:
         assert_replays(tmp_path, 2)
         assert KEY[2:] not in end.out + "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
 
-    def test_is_in_time_though_the_exchange_is_not(self, tmp_path):
+    def test_is_in_time_though_the_exchange_is_not(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(server, "_STOP_SEC", 0.1)  # nobody waits for the answers of an exchange that we close
         world = world_of(tokens=3)
 
         def slow() -> None:
