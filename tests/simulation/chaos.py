@@ -13,13 +13,14 @@ from decimal import Decimal
 from random import Random
 
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Faults, Kind
+from copytrade.adapters.simulated.records import Mode
 from copytrade.adapters.simulated.scenario import LEADER, quote, yes_of
 from copytrade.adapters.simulated.world import World
 from copytrade.domain.model import ZERO
 
 KINDS = (
     "lag", "flip", "freeze", "short list", "bad answer", "lost post", "lost cancel", "refusal", "fill", "book",
-    "leader", "slow", "crash", "disk", "lost state",
+    "leader", "slow", "mode", "vanish", "crash", "disk", "lost state",
 )  # fmt: skip
 _READS = {
     Endpoint.POSITIONS_V2, Endpoint.BOOKS, Endpoint.OPEN_ORDERS, Endpoint.ORDER, Endpoint.TRADES, Endpoint.BALANCE,
@@ -60,7 +61,7 @@ class Chaos(Faults):
         self.story: list[tuple[Decimal, str, str]] = []  # when, token id or "", words
         self.calm = False
         self.check: Callable[[], None] = lambda: None
-        self.rate = {kind: self.dice.choice((0.2, 1.0, 1.0, 2.5)) for kind in KINDS}
+        self.rate = {kind: self.dice.choice((0.2, 1.0, 1.0, 2.5, 5.0)) for kind in KINDS}
         self._world: World | None = None
         self._tokens: list[str] = []
 
@@ -114,14 +115,16 @@ class Chaos(Faults):
             mid = Decimal(self.dice.randint(45, 55)) / 100
             self.tell(f"the book of {self.name(token_id)} moves to {mid}", token_id)
             quote(self.world.exchange, token_id, str(mid))
-        if self.happens("leader", 0.006):
+        if self.happens("leader", 0.015):
             self._leader()
+        if self.happens("vanish", 0.005) and (live := self._live()):
+            order_id = self.dice.choice(live)
+            self.tell(f"the exchange takes {order_id[-4:]} down", self.world.exchange.orders[order_id].token_id)
+            self.world.exchange.vanish(order_id)
 
     def fill(self, share: Decimal | None = None) -> None:
         """The outside world takes (a part of) one of our orders."""
-        exchange, wallets = self.world.exchange, self.world.exchange.wallets
-        live = [order for name, each in wallets.items() if name != LEADER for order in each.live]
-        live = [order_id for order_id in live if exchange.orders[order_id].api_key != "user"]
+        exchange, live = self.world.exchange, self._live()
         if not live:
             return
         order = exchange.orders[self.dice.choice(live)]
@@ -129,6 +132,12 @@ class Chaos(Faults):
         size = max((order.rest * part).quantize(_CENT), _CENT)
         self.tell(f"the market takes {size} of {order.side.value} {order.size} ({order.order_id[-4:]})", order.token_id)
         exchange.hit(order.order_id, min(size, order.rest))
+
+    def _live(self) -> list[str]:
+        """Our own resting orders; the user's are left alone."""
+        wallets = self.world.exchange.wallets.values()
+        live = [order_id for each in wallets for order_id in each.live]
+        return [order_id for order_id in live if self.world.exchange.orders[order_id].api_key != "user"]
 
     def _leader(self) -> None:
         token_id = self.dice.choice(self._tokens)
@@ -143,6 +152,11 @@ class Chaos(Faults):
     def between_cycles(self, me: str) -> None:
         """The feeds change their manners, perhaps."""
         now = self.world.exchange.now
+        if self.happens("mode", 0.02):
+            self.world.exchange.mode = self.dice.choice(tuple(Mode))
+            self.tell(f"the exchange is in mode {self.world.exchange.mode}")
+        elif self.dice.random() < 0.3:
+            self.world.exchange.mode = Mode.NORMAL
         for who, wallet in (("leader", LEADER), ("me", me)):
             feed = self.world.feed(wallet)
             if self.happens("lag", 0.05):
@@ -163,6 +177,7 @@ class Chaos(Faults):
         """Calm: nothing goes wrong from here on, and the feeds are punctual."""
         self.calm = True
         self.tell("calm")
+        self.world.exchange.mode = Mode.NORMAL
         for wallet in (LEADER, me):
             feed = self.world.feed(wallet)
             feed.thaw()

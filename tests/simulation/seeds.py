@@ -147,6 +147,11 @@ class Run:
             seed=seed,
         )  # fmt: skip
         self.policy = Policy(
+            follow_ratio=Decimal(dice.choice(("0.2", "0.2", "0.5", "0.0371"))),
+            slice_max=Decimal(dice.choice((25, 25, 8, 100))),
+            polls_to_grow=dice.choice((1, 1, 2)),
+            polls_to_shrink=dice.choice((2, 2, 1, 3)),
+            maker_only=dice.random() < 0.75,
             target_address=LEADER,
             my_address=ME,
             blacklist_token_keys=[f"{condition_id_of(f'market-{BLACKLISTED}')}:0"],

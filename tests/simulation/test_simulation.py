@@ -15,7 +15,7 @@ from tests.simulation.chaos import KINDS
 from tests.simulation.oracle import Oracle, Violation
 from tests.simulation.seeds import Run, simulate
 
-SEEDS, IN_ONE, CYCLES = 120, 10, 60
+SEEDS, IN_ONE, CYCLES = 160, 10, 60
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, IN_ONE))
