@@ -1,7 +1,8 @@
 """Exact arithmetic in shares and pUSD: the context that every decision runs in, and rounding to a step.
 
-Inputs have at most 15 digits before the point; with 64 digits kept, sums and products of them are exact, and a
-quotient is only ever used rounded down. `plan` enters `EXACT` itself, so that a caller's own context changes nothing.
+A document's numbers have at most 15 digits before the point and 60 behind it. With 160 digits kept, sums and products
+of two of them are exact, and a quotient, which is only ever used rounded down, is never so close below a step that it
+would be taken for it. `plan` enters `EXACT` itself, so that a caller's own context changes nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 
 EXACT = Context(
-    prec=64,
+    prec=160,
     rounding=ROUND_HALF_EVEN,
     Emin=-999999,
     Emax=999999,

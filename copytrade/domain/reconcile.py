@@ -33,7 +33,7 @@ from copytrade.domain.model import (
 )
 from copytrade.domain.policy import COPIED, Policy
 from copytrade.domain.quote import Quote, minimum_size, off_market, quote
-from copytrade.domain.risk import NOTHING_SPENT, Budget, capped, counted_price, delta, risk_check
+from copytrade.domain.risk import NOTHING_SPENT, Budget, counted_price, delta, risk_check
 
 
 @frozen(kw_only=True)
@@ -249,7 +249,7 @@ def _reason_in_band(token: Token, policy: Policy) -> Reason:
         return Reason.TOKEN_CAP
     if gap_to_reported:
         return Reason.SETTLING
-    if token.held.lo - capped(token.want.latest, token.cap_price, token.held.hi, policy) > band:
+    if token.held.lo - token.want.latest > band:
         return Reason.UNCONFIRMED
     return Reason.IN_BAND
 

@@ -1,6 +1,6 @@
 """Exact arithmetic: rounding to a step, and sizes that count as equal (DESIGN 1, 4)."""
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 
@@ -50,7 +50,11 @@ def test_sizes_within_a_cent_are_equal(one, other, same):
     assert equal(Decimal(one), Decimal(other)) is same
 
 
-def test_the_context_of_a_decision_keeps_what_the_usual_one_loses():
-    huge, tiny = Decimal("999999999999999"), Decimal("0.000001")
-    assert EXACT.multiply(huge, huge) == Decimal("999999999999998000000000000001")
-    assert EXACT.add(EXACT.multiply(huge, huge), tiny) == Decimal("999999999999998000000000000001.000001")
+def test_the_context_of_a_decision_keeps_all_digits_of_two_numbers_of_a_document():
+    """15 digits before the point and 60 behind it, each."""
+    longest = Decimal("9" * 15 + "." + "9" * 60)
+    product = EXACT.multiply(longest, longest)
+    assert product == Decimal((10**75 - 1) ** 2).scaleb(-120, context=EXACT)
+    assert EXACT.subtract(EXACT.add(product, longest), longest) == product
+    with localcontext(EXACT):
+        assert floored(longest / Decimal("1e-60")) == longest.scaleb(60)  # the greatest quotient there is

@@ -2,7 +2,10 @@
 
 import pytest
 
+from copytrade.domain.desired import polls_to_shrink
+from copytrade.domain.policy import Policy
 from tests.domain.notation import decision, wanted
+from tests.strategies import D
 
 
 @pytest.mark.parametrize(
@@ -54,6 +57,7 @@ def test_want(world, want):
         ("target 50, polls 100 50 50 | B: polls 10 - - | C: polls 10 - -", "A 50..100 | B 0..10 | C 0..10"),
         # 2 x polls_to_shrink - 1 are remembered: the poll with three tokens is forgotten
         ("target 50, polls 100 50 50 50 | B: polls 10 - - - | C: polls 10 - - -", "50"),
+        ("target 50, polls 80 50 50 50", "50"),
         # rows of size 0 are no tokens, neither then nor now
         ("shrink 1, target 50, polls 100 | B: polls 0 | C: polls 0", "50"),
         (
@@ -64,6 +68,16 @@ def test_want(world, want):
 )
 def test_a_poll_with_fewer_than_half_of_the_tokens_needs_twice_as_many_to_agree(world, want):
     assert wanted(world) == want
+
+
+def test_a_row_of_size_0_is_no_token_of_a_poll():
+    twice = Policy(polls_to_shrink=2)
+    none, one, three = {"0xa:0": D(0), "0xb:0": D(0)}, {"0xa:0": D(1)}, {f"0x{name}:0": D(1) for name in "abc"}
+    assert polls_to_shrink({**three, **none}, [three], twice) == 4  # 1 of 3
+    assert polls_to_shrink(one, [{**three, **none}], twice) == 2  # 1 of 1
+    assert polls_to_shrink(none, [one], twice) == 4
+    assert polls_to_shrink(none, [none], twice) == 2
+    assert polls_to_shrink(one, [], twice) == 2
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ from tests.domain.notation import held, key_of, snapshot
         ("feed 80, doubt BUY 10 @ 0.5", "80..90"),
         ("feed 80, doubt BUY 10 @ 0.5, matched 4", "80..86"),
         ("feed 80, doubt SELL 10 @ 0.5", "70..80"),
+        ("feed 80, doubt SELL 10 @ 0.5, matched 4", "74..80"),
         ("feed 80, doubt SELL 10 @ 0.5 #s, doubt BUY 7 @ 0.5 #b, doubt BUY 1 @ 0.5 #c", "70..88"),
         ("feed 5, doubt SELL 10 @ 0.5", "0..5"),  # never below 0
         ("feed 80, gone BUY 10 @ 0.5", "80..90"),

@@ -23,7 +23,7 @@ from copytrade.domain.model import (
 )
 from copytrade.domain.plan import orders_of_ours, plan, safe_mode, token_ids, tokens_to_quote
 from copytrade.domain.policy import Policy
-from tests.domain.notation import NOW, decision, outcome, plain, snapshot
+from tests.domain.notation import NOW, decision, outcome, plain, snapshot, wanted
 
 
 def D(text):
@@ -208,6 +208,16 @@ class TestNamedRegressions:
         assert [(cancel.token_key, cancel.order_id) for cancel in decided.cancels] == [(None, "live")]
         assert tokens_to_quote(snapshot(world)) == ()
 
+    def test_a_price_next_to_0_is_no_reason_to_raise(self):
+        """500 pUSD buy more shares at it than 64 digits could count in cents."""
+        assert wanted(f"want 100, price 0.{'0' * 59}1") == "100"
+        assert wanted(f"want 100, price 0.{'0' * 59}1, cap 0") == "0"
+
+    def test_a_want_is_rounded_down_however_many_digits_it_has(self):
+        """64 digits rounded it up first, to 1."""
+        zeros, nines = "0" * 59, "9" * 60
+        assert wanted(f"ratio 1.{zeros}1, target 0.{nines}") == "0.99"  # 1 - 10^-120
+
     def test_an_order_on_a_malformed_id_is_still_expired(self):
         """It was in no decision, and never taken down."""
         decided = plan(snapshot("id 010, want 100, live BUY 5 @ 0.4 age 91"))
@@ -315,6 +325,7 @@ def test_token_ids_come_from_the_map_and_from_the_positions():
         token_map={"0xd:0": "4", "0xa:0": "1"},
     )
     assert token_ids(facts) == {"0xa:0": "1", "0xc:0": "3", "0xd:0": "4"}
+    assert token_ids(evolve(facts, token_map={"0xa:0": "9"}))["0xa:0"] == "9"  # what was resolved wins over a row
 
 
 def test_an_order_that_is_listed_and_in_doubt_counts_as_listed_unless_gone():

@@ -151,6 +151,10 @@ A = "A: want 100, book 0.49/0.51"  # 0.5 a share
             f"{A}, total 15 | B: want 60, book 0.49/0.51, live BUY 20 @ 0.49 age 91",
             "A BUY 10 @ 0.49 | B cancel live EXPIRED; BUY 20 @ 0.49",
         ),
+        (
+            "A: want 27, book 0.49/0.51, total 10 | B: want 28, book 0.49/0.51, live BUY 20 @ 0.49 age 91",
+            "A nothing: TOTAL_CAP | B cancel live EXPIRED; BUY 8 @ 0.49",  # B comes first, and needs less than it freed
+        ),
         # what is being bought counts for those that come after, and only what was not freed
         (f"{A}, total 15 | B: want 90, book 0.49/0.51", "A BUY 25 @ 0.49 | B BUY 5 @ 0.49"),
         (f"{A}, total 14.99 | B: want 90, book 0.49/0.51", "A BUY 25 @ 0.49 | B nothing: TOTAL_CAP"),
@@ -219,6 +223,10 @@ def test_a_combo_counts_under_no_cap():
         (
             f"{A}, cash 9.8 | B: want 0, book 0.49/0.51, live BUY 20 @ 0.49",
             "A nothing: NO_CASH | B cancel live OVERSHOOT: IN_BAND",
+        ),
+        (
+            "A: want 27, book 0.49/0.51, cash 9.8 | B: want 28, book 0.49/0.51, live BUY 20 @ 0.49 age 91",
+            "A nothing: NO_CASH | B cancel live EXPIRED; BUY 8 @ 0.49",
         ),
         # and what is being bought is spent
         (f"{A}, cash 14.7 | B: want 90, book 0.49/0.51", "A BUY 25 @ 0.49 | B BUY 5 @ 0.49"),

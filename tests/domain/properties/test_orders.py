@@ -13,7 +13,7 @@ from tests.strategies import NOW, D
 class TestATradeIsCertainlyDue:
     """BUY only if want_lo - hi > deadband; SELL only if lo - want_hi > deadband. Cancelled rests count as filled."""
 
-    @given(snapshot=busy_snapshots())
+    @given(snapshot=busy_snapshots(most=1))
     def test_the_gap_is_outside_the_band_even_if_what_is_cancelled_has_filled(self, snapshot):
         for token, place in placing(snapshot, plan(snapshot)):
             band = snapshot.policy.deadband_shares
@@ -26,7 +26,7 @@ class TestATradeIsCertainlyDue:
 class TestNoFillGoesPastTheBand:
     """However an order fills, cancelled ones included: past want by no more than the deadband."""
 
-    @given(snapshot=busy_snapshots())
+    @given(snapshot=busy_snapshots(most=1))
     def test_what_is_placed(self, snapshot):
         for token, place in placing(snapshot, plan(snapshot)):
             band = snapshot.policy.deadband_shares
@@ -35,7 +35,7 @@ class TestNoFillGoesPastTheBand:
             else:
                 assert token.worst_lo - place.size >= min(token.decision.want_hi - band, token.worst_lo)
 
-    @given(snapshot=busy_snapshots())
+    @given(snapshot=busy_snapshots(most=1))
     def test_what_is_left_resting(self, snapshot):
         for token in seen(snapshot, plan(snapshot)):
             band = snapshot.policy.deadband_shares
@@ -49,7 +49,7 @@ class TestNoFillGoesPastTheBand:
 class TestOnlyWhatIsThereIsSold:
     """Never more than lo, less foreign SELLs, less what is cancelled and may have filled."""
 
-    @given(snapshot=busy_snapshots())
+    @given(snapshot=busy_snapshots(most=1))
     def test_a_sale_is_covered(self, snapshot):
         for token, place in placing(snapshot, plan(snapshot)):
             if place.side is Side.SELL:
@@ -59,7 +59,7 @@ class TestOnlyWhatIsThereIsSold:
 class TestOneActiveOrder:
     """At most one new order for each token, and none where one rests or may rest."""
 
-    @given(snapshot=busy_snapshots())
+    @given(snapshot=busy_snapshots(most=1))
     def test_never_a_second_one(self, snapshot):
         for token in seen(snapshot, plan(snapshot)):
             resting = [*token.staying, *(order for order in token.doubts if not order.gone)]
@@ -70,7 +70,7 @@ class TestOneActiveOrder:
 class TestHandsOff:
     """A token that is left alone, blacklisted or on hold gets no order."""
 
-    @given(snapshot=busy_snapshots())
+    @given(snapshot=busy_snapshots(most=1))
     def test_nothing_is_placed_there(self, snapshot):
         for token, place in placing(snapshot, plan(snapshot)):
             assert place.token_key not in snapshot.policy.blacklist_token_keys
@@ -83,7 +83,7 @@ class TestHandsOff:
 class TestPrices:
     """On the tick, in [tick, 1 - tick], never at or through the opposite best, never too far from the current price."""
 
-    @given(snapshot=busy_snapshots())
+    @given(snapshot=busy_snapshots(most=1))
     def test_on_the_tick_of_the_market(self, snapshot):
         for token, place in placing(snapshot, plan(snapshot)):
             assert token.book is not None
@@ -91,7 +91,7 @@ class TestPrices:
             assert place.price % place.tick_size == 0
             assert place.tick_size <= place.price <= 1 - place.tick_size
 
-    @given(snapshot=busy_snapshots())
+    @given(snapshot=busy_snapshots(most=1))
     def test_what_is_post_only_rests(self, snapshot):
         for token, place in placing(snapshot, plan(snapshot)):
             assert token.book is not None
@@ -108,7 +108,7 @@ class TestPrices:
                 assert not snapshot.policy.maker_only
                 assert place.price <= ask if place.side is Side.BUY else place.price >= bid
 
-    @given(snapshot=busy_snapshots())
+    @given(snapshot=busy_snapshots(most=1))
     def test_near_the_current_price(self, snapshot):
         for token, place in placing(snapshot, plan(snapshot)):
             known = [row.current_price for row in (token.mine, token.target) if row and row.current_price > 0]
@@ -122,7 +122,7 @@ class TestPrices:
 class TestSizes:
     """Of 2 decimals, at least the market's minimum, at most a slice but for what the minimum asks."""
 
-    @given(snapshot=busy_snapshots())
+    @given(snapshot=busy_snapshots(most=1))
     def test_two_decimals_and_no_less_than_the_minimum(self, snapshot):
         for token, place in placing(snapshot, plan(snapshot)):
             least = token.book.min_order_size if token.book and token.book.min_order_size is not None else D(5)
@@ -131,7 +131,7 @@ class TestSizes:
             if not place.post_only:
                 assert place.size * place.price >= 1
 
-    @given(snapshot=busy_snapshots())
+    @given(snapshot=busy_snapshots(most=1))
     def test_no_more_than_a_slice(self, snapshot):
         for token, place in placing(snapshot, plan(snapshot)):
             minimum = token.book.min_order_size if token.book and token.book.min_order_size is not None else D(5)
@@ -142,7 +142,7 @@ class TestSizes:
             else:
                 assert place.size <= max(slice_max, least)
 
-    @given(snapshot=busy_snapshots())
+    @given(snapshot=busy_snapshots(most=1))
     def test_a_sale_to_nothing_leaves_nothing_that_cannot_be_sold(self, snapshot):
         for token, place in placing(snapshot, plan(snapshot)):
             if place.side is Side.SELL and token.decision.want_hi == 0:
@@ -192,7 +192,7 @@ class TestAbsurdButValid:
 class TestReasons:
     """Each token has one reason, and it says what was done."""
 
-    @given(snapshot=busy_snapshots())
+    @given(snapshot=busy_snapshots(most=1))
     def test_a_reason_fits_its_actions(self, snapshot):
         for token in seen(snapshot, plan(snapshot)):
             placed = {Reason.REQUOTED} if token.cancels else {Reason.QUOTED}
@@ -200,7 +200,7 @@ class TestReasons:
             assert not token.places or token.decision.reason in placed
             assert (token.decision.reason is Reason.RESTING) <= bool(token.staying)
 
-    @given(snapshot=busy_snapshots())
+    @given(snapshot=busy_snapshots(most=1))
     def test_inside_the_band_and_outside_of_it(self, snapshot):
         inside = {Reason.TOKEN_CAP, Reason.IN_DOUBT, Reason.SETTLING, Reason.UNCONFIRMED, Reason.IN_BAND}
         anywhere = {Reason.BLACKLISTED, Reason.COMBO, Reason.REDEEMABLE, Reason.UNRESOLVED}
