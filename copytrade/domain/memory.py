@@ -296,10 +296,10 @@ def gone(memory: Memory, order_ids: Iterable[OrderId], now: Decimal) -> Memory:
 
 def observed(memory: Memory, evidence: Evidence, *, now: Decimal, policy: Policy) -> Memory:
     """Every order of ours moves to where the evidence puts it, and what it filled enters the ledger."""
-    return _changed(memory, tuple(memory.orders), lambda order: _placed(order, evidence, policy), now)
+    return _changed(memory, tuple(memory.orders), lambda order: _placed(order, evidence, now, policy), now)
 
 
-def _placed(order: OwnOrder, evidence: Evidence, policy: Policy) -> OwnOrder:
+def _placed(order: OwnOrder, evidence: Evidence, now: Decimal, policy: Policy) -> OwnOrder:
     # Step 1: trades. They may take a fill back, and they may know of one that nothing else knows.
     sums = None if evidence.trades is None else evidence.trades.get(order.order_id, Traded())
     # An answer that tells of fewer shares than an earlier one did begins after this order's trades, or is older: a
@@ -325,7 +325,8 @@ def _placed(order: OwnOrder, evidence: Evidence, policy: Policy) -> OwnOrder:
     if order.standing is not Standing.GONE:
         if evidence.asked_at - order.ts < policy.fill_grace_sec:
             return order
-        return evolve(order, standing=Standing.GONE, gone_at=evidence.asked_at)
+        # It may have rested until the listing was answered, however long that took after it was asked for.
+        return evolve(order, standing=Standing.GONE, gone_at=now)
 
     # Step 5: it is gone and will not be found again: our trades decide, once they must all be listed.
     if sums is not None and order.gone_at is not None:

@@ -177,8 +177,10 @@ class Run:
 
     def new_life(self) -> Trader:
         if self.cycles and self.chaos.happens("lost state", 0.08):
-            self.chaos.tell("the state file is lost, its backup is not")
-            self.file.text = None
+            both = self.chaos.dice.random() < 0.3
+            self.chaos.tell(f"the state file is cut short, its backup is {'lost' if both else 'good'}")
+            self.file.text = self.file.text and self.file.text[: len(self.file.text) // 2]
+            self.file.backup = None if both else self.file.backup
         start = start_from(
             self.file, self.policy, name="state.json", journal_exists=self.cycles > 0, now=self.clock.now()
         )

@@ -61,6 +61,23 @@ def test_a_narrower_reading_of_trades_takes_no_fill_back() -> None:
     assert ledgers(observed(memory, evidence, now=Decimal(400), policy=Policy()))["0xc:0"].bought == 15
 
 
+def test_an_order_may_rest_until_its_listing_is_answered() -> None:
+    """Seed 3144: a listing took 25 s, the order filled meanwhile, and its trade was listed 45 s later.
+
+    Counted from when the listing was asked for, the trades were believed too early to say that nothing was bought.
+    """
+    order = OwnOrder(
+        order_id="0xa", token_key="0xc:0", token_id="1", side=Side.BUY, price=Decimal("0.5"), size=Decimal(25),
+        ts=Decimal(500), expiration=Decimal(690), standing=Standing.OPEN,
+    )  # fmt: skip
+    memory = Memory(orders={"0xa": order}, bases={"0xc:0": Base(base=Decimal(0))})
+    gone = observed(memory, Evidence(asked_at=Decimal(606), listed={}), now=Decimal(631), policy=Policy())
+    for asked_at, settled in ((674, False), (691, True)):
+        evidence = Evidence(asked_at=Decimal(asked_at), listed={}, trades={}, trades_asked_at=Decimal(asked_at))
+        after = observed(gone, evidence, now=Decimal(asked_at), policy=Policy())
+        assert ("0xa" not in after.orders) is settled
+
+
 def _live(run: Run) -> None:
     loop = asyncio.new_event_loop()
     try:
