@@ -63,32 +63,37 @@ class TestWhatIsBoughtFits:
         decided = plan(snapshot)
         if not any(place.side is Side.BUY for place in decided.places):
             return
-        total = ZERO
+        before = after = careful = ZERO
         for token in seen(snapshot, decided):
             if token.decision.reason in (Reason.REDEEMABLE, Reason.COMBO, Reason.NOT_OURS):
                 continue
             strange = snapshot.policy.manage_holdings == "copied" and token.decision.token_key not in snapshot.ledgers
             if strange and token.decision.delta < -snapshot.policy.deadband_shares:
                 continue  # NOT_OURS, whatever the reason says
+            price, freed = token.counted_price, rest(token.cancelled, Side.BUY)
             bought = sum((place.size for place in token.places if place.side is Side.BUY), ZERO)
-            staying = rest(token.staying, Side.BUY)
-            total += (token.decision.hi + staying + bought) * token.counted_price
-            # A cancelled BUY may still lose its race; what it frees serves its own token only.
-            total += max(rest(token.cancelled, Side.BUY) - bought, ZERO) * token.counted_price
-        assert total <= snapshot.policy.max_notional_total
+            kept = token.decision.hi + rest(token.staying, Side.BUY)
+            before += (kept + freed) * price
+            after += (kept + bought) * price
+            careful += (kept + max(bought, freed)) * price
+        assert after <= snapshot.policy.max_notional_total
+        # A cancelled BUY may still lose its race with a fill: what it frees serves its own token only.
+        assert careful <= max(snapshot.policy.max_notional_total, before)
 
     @given(snapshot=busy_snapshots())
     def test_within_the_cash(self, snapshot):
         decided = plan(snapshot)
         if snapshot.cash is None or not any(place.side is Side.BUY for place in decided.places):
             return
-        spoken_for = ZERO
-        for orders in snapshot.foreign_orders.values():
-            spoken_for += locked(orders)
+        before = after = careful = sum((locked(orders) for orders in snapshot.foreign_orders.values()), ZERO)
         for token in seen(snapshot, decided):
             bought = sum((place.size * place.price for place in token.places if place.side is Side.BUY), ZERO)
-            spoken_for += locked(token.staying) + locked(token.doubts) + max(bought, locked(token.cancelled))
-        assert spoken_for <= snapshot.cash
+            kept, freed = locked(token.staying) + locked(token.doubts), locked(token.cancelled)
+            before += kept + freed
+            after += kept + bought
+            careful += kept + max(bought, freed)
+        assert after <= snapshot.cash
+        assert careful <= max(snapshot.cash, before)
 
 
 class TestTheLastVeto:

@@ -42,7 +42,7 @@ class TestCompany:
         free = unlimited(snapshot)
         row = Position(token_key="0xf:0", condition_id="0xf", outcome_index=0, size=D(7), token_id="77")
         policy = free.policy
-        there = evolve(row, size=D(7) * policy.follow_ratio)
+        there = evolve(row, size=(D(7) * policy.follow_ratio).quantize(D("0.01"), rounding="ROUND_FLOOR"))
         joined = evolve(
             free,
             target=evolve(free.target, positions=(*free.target.positions, row)),
