@@ -17,6 +17,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from copytrade.app.backtest.assumptions import Assumptions, FillModel
+    from copytrade.app.backtest.engine import backtest
+    from copytrade.app.backtest.result import Result
+    from copytrade.app.backtest.tape import (
+        Beat,
+        BookSeen,
+        LeaderHeld,
+        PriceSeen,
+        Resolved,
+        Tape,
+        TokenListed,
+        Traded,
+    )
     from copytrade.app.documents import decode_snapshot, encode_plan, encode_snapshot
     from copytrade.domain.model import (
         Book,
@@ -38,15 +53,24 @@ if TYPE_CHECKING:
     from copytrade.domain.policy import Policy
     from copytrade.errors import BadInput, CopytradeError
 
+    def open_tape(*paths: str | Path) -> Tape: ...
+    def write_tape(tape: Tape, path: Path) -> int: ...
+
+
 __version__ = "1.0.0"
 
 __all__ = [
+    "Assumptions",
     "BadInput",
+    "Beat",
     "Book",
+    "BookSeen",
     "Cancel",
     "CancelReason",
     "CopytradeError",
     "Decision",
+    "FillModel",
+    "LeaderHeld",
     "Ledger",
     "Mode",
     "Order",
@@ -55,15 +79,24 @@ __all__ = [
     "Policy",
     "Position",
     "Positions",
+    "PriceSeen",
     "Reason",
+    "Resolved",
+    "Result",
     "Side",
     "Snapshot",
+    "Tape",
+    "TokenListed",
+    "Traded",
+    "backtest",
     "decode_snapshot",
     "encode_plan",
     "encode_snapshot",
+    "open_tape",
     "plan",
     "tokens_to_quote",
     "tokens_to_witness",
+    "write_tape",
 ]
 
 _HOMES = {
@@ -71,6 +104,14 @@ _HOMES = {
     **dict.fromkeys(("plan", "tokens_to_quote", "tokens_to_witness"), "copytrade.domain.plan"),
     **dict.fromkeys(("BadInput", "CopytradeError"), "copytrade.errors"),
     "Policy": "copytrade.domain.policy",
+    **dict.fromkeys(("Assumptions", "FillModel"), "copytrade.app.backtest.assumptions"),
+    **dict.fromkeys(
+        ("Beat", "BookSeen", "LeaderHeld", "PriceSeen", "Resolved", "Tape", "TokenListed", "Traded"),
+        "copytrade.app.backtest.tape",
+    ),
+    "Result": "copytrade.app.backtest.result",
+    "backtest": "copytrade.app.backtest.engine",
+    **dict.fromkeys(("open_tape", "write_tape"), "copytrade.adapters.tapes"),
 }
 
 

@@ -1,23 +1,27 @@
 """Tapes from outside: one file for each kind of source, and `open_tape`, which tells them apart.
 
-    lines.py      the tape format on disk, read and written
-    journals.py   our own journals
-    tables.py     a wallet's positions and trades as CSV
-    parquet.py    order books as Parquet
-    history.py    the past of any wallet, from the Data-API and the CLOB
-    recording.py  `copytrade record`: poll a leader and write a tape
+lines.py      the tape format on disk, read and written
+journals.py   our own journals
+tables.py     a wallet's positions and trades as CSV
+parquet.py    order books as Parquet
+history.py    the past of any wallet, from the Data-API and the CLOB
+recording.py  `copytrade record`: poll a leader and write a tape
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from copytrade.adapters.tapes.lines import first_line, is_tape, read_tape, write_tape
 from copytrade.app.backtest.tape import NOTHING_RUN, Tape
 from copytrade.errors import BadInput, Fault
 
-__all__ = ["open_tape", "write_tape"]
+if TYPE_CHECKING:
+    from copytrade.app.backtest.parity import Recorded
+
+__all__ = ["open_journal", "open_tape", "write_tape"]
 
 _ENDINGS = (".jsonl", ".jsonl.gz", ".csv", ".parquet")
 
@@ -54,8 +58,6 @@ def open_tape(*paths: str | Path) -> Tape:
             return read_parquet(files, name=name)
 
 
-
-
 def _files(path: Path) -> list[Path]:
     if not path.exists():
         raise BadInput(str(path), [Fault(path="the tape", got="", wants="a file or folder that is there")], NOTHING_RUN)
@@ -76,3 +78,14 @@ def _kind(file: Path) -> str:
         return "journal"
     wants = "a tape (its first line says copytrade_tape), a journal, a CSV table or a Parquet file"
     raise BadInput(str(file), [Fault(path="line 1", got=repr(line[:40].decode(errors="replace")), wants=wants)])
+
+
+def open_journal(*paths: str | Path) -> Iterator[Recorded]:
+    """Every cycle of these journals, to be lived through again. Raises BadInput where a file is no journal."""
+    from copytrade.adapters.tapes.journals import read_cycles
+
+    files = [file for path in paths for file in _files(Path(path))]
+    for file in files:
+        if _kind(file) != "journal":
+            raise BadInput(str(file), [Fault(path="line 1", got="", wants="a journal of ours")], NOTHING_RUN)
+    return read_cycles(sorted(files))

@@ -20,6 +20,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -62,7 +63,7 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
     at: Decimal
 
 
-class _Token(_Line, tag="token"):
+class _Token(_Line, frozen=True, tag="token"):
     token_key: str
     token_id: str
     title: str = ""
@@ -72,41 +73,41 @@ class _Token(_Line, tag="token"):
     fee_exponent: Decimal | None = None
 
 
-class _Leader(_Line, tag="leader"):
+class _Leader(_Line, frozen=True, tag="leader"):
     token_key: str
     size: Decimal
     avg_price: Decimal = ZERO
     price: Decimal | None = None
 
 
-class _Book(_Line, tag="book"):
+class _Book(_Line, frozen=True, tag="book"):
     token_key: str
     bids: _Pairs
     asks: _Pairs
 
 
-class _Price(_Line, tag="price"):
+class _Price(_Line, frozen=True, tag="price"):
     token_key: str
     price: Decimal
 
 
-class _Trade(_Line, tag="trade"):
+class _Trade(_Line, frozen=True, tag="trade"):
     token_key: str
     price: Decimal
     size: Decimal
     taker: Side | None = None
 
 
-class _Resolved(_Line, tag="resolved"):
+class _Resolved(_Line, frozen=True, tag="resolved"):
     token_key: str
     payout: Decimal | None = None
 
 
-class _Beat(_Line, tag="beat"):
+class _Beat(_Line, frozen=True, tag="beat"):
     pass
 
 
-_RECORDS: dict[type, type] = {
+_RECORDS: dict[type[msgspec.Struct], type] = {
     _Token: TokenListed,
     _Leader: LeaderHeld,
     _Book: BookSeen,
@@ -126,7 +127,7 @@ def read_tape(path: Path) -> Tape:
     header = _header_of(path)
     return Tape(
         name=header.name or path.name,
-        open_=lambda: _records(path),
+        open_=partial(_records, path),
         place=f"{path}: line",
         has_trades=header.has_trades,
         max_gap_sec=header.max_gap_sec,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +84,7 @@ def read_parquet(paths: Sequence[Path], *, name: str) -> Tape:
     if not (books and markets):
         fault = Fault(path="the files", got=f"{len(books)} of books, {len(markets)} of markets", wants="both kinds")
         raise BadInput(name, [fault], NOTHING_RUN)
-    return Tape(name=name, open_=lambda: _records(books, markets), place="row", notes=NOTES)
+    return Tape(name=name, open_=partial(_records, books, markets), place="row", notes=NOTES)
 
 
 def _bad(path: Path, where: str, got: str, wants: str) -> BadInput:

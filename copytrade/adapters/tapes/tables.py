@@ -43,7 +43,7 @@ _LASTS = re.compile(r"-(\d+)m-(\d{10})$")
 _INDEX = {"up": 0, "yes": 0, "down": 1, "no": 1}
 
 NOTES = (
-    "a position is held until its market is over: when its name says so, else when nothing was written of it for an hour",
+    "a position is held until its market is over: when its name says so, else an hour after the last that was written",
 )
 
 

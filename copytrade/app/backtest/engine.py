@@ -29,7 +29,7 @@ from copytrade.app.backtest.accounting import Account
 from copytrade.app.backtest.assumptions import ASSUMED_OF, Assumptions, FillModel
 from copytrade.app.backtest.fills import Resting
 from copytrade.app.backtest.meter import Meter
-from copytrade.app.backtest.result import Decided, OrderRecord, Result
+from copytrade.app.backtest.result import Decided, Fill, OrderRecord, Result
 from copytrade.app.backtest.tape import Event, Tape
 from copytrade.app.backtest.world import World
 from copytrade.domain import memory as remembering
@@ -54,6 +54,7 @@ class Poll:
     snapshot: Snapshot
     plan: Plan
     account: Account
+    fills: tuple[Fill, ...]  # since the poll before
 
 
 Watch = Callable[[Poll], None]
@@ -120,6 +121,7 @@ class _Run:
     world: World = field(init=False)
     meter: Meter = field(init=False)
     orders: list[OrderRecord] = field(factory=list, init=False)
+    fills: list[Fill] = field(factory=list, init=False)
     decisions: list[Decided] = field(factory=list, init=False)
 
     # memory, sliced by token
@@ -143,7 +145,6 @@ class _Run:
             tick_size=self.policy.tick_size,
             has_trades=self.tape.has_trades,
             dice=self.dice,
-            keep=self.keep,
         )
         self.meter = Meter(policy=self.policy, world=self.world)
 
@@ -165,6 +166,7 @@ class _Run:
                 self.progress(now)
             now += interval
         self.world.copy_naively(self.world.last_at)
+        self._file_fills()
 
     def _advance(self, until: Decimal) -> None:
         event = self._next
@@ -202,7 +204,9 @@ class _Run:
         if self.keep:
             self.decisions.extend(Decided(at=now, decision=decision) for decision in decided.decisions)
         if self.watch is not None:
-            self.watch(Poll(snapshot=snapshot, plan=decided, account=self.world.account))
+            new = tuple(self.world.fills)
+            self.watch(Poll(snapshot=snapshot, plan=decided, account=self.world.account, fills=new))
+        self._file_fills()
         if decided.actions:
             self._advance(now + self.given.latency_sec)
             self._execute(decided, now + self.given.latency_sec)
@@ -305,6 +309,11 @@ class _Run:
                 self.world.touched.add(key)
             elif ledger.moved_at + self.policy.settle_timeout_sec > now:
                 heapq.heappush(self._quiet_from, (ledger.moved_at + self.policy.settle_timeout_sec, key))
+
+    def _file_fills(self) -> None:
+        if self.keep:
+            self.fills += self.world.fills
+        self.world.fills.clear()
 
     # -- execute ------------------------------------------------------------------------------------------------------
 
@@ -427,6 +436,6 @@ class _Run:
             equity=tuple(self.meter.curve.points),
             positions=self.meter.positions(),
             orders=tuple(self.orders),
-            fills=tuple(self.world.fills),
+            fills=tuple(self.fills),
             decisions=tuple(self.decisions),
         )

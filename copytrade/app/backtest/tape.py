@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from functools import partial
 
 from attrs import field, frozen
 
@@ -112,6 +113,7 @@ class Tape:
     """A history that can be read again and again, each time from its beginning.
 
     `open_` starts a new reading: pairs of (line or row number, record). `place` is what such a number counts there.
+    A tape travels to other processes, so `open_` is no lambda.
     """
 
     name: str
@@ -135,7 +137,7 @@ class Tape:
         kept = tuple(events)
         return cls(
             name=name,
-            open_=lambda: enumerate(kept, 1),
+            open_=partial(enumerate, kept, 1),
             has_trades=has_trades,
             max_gap_sec=max_gap_sec,
             notes=tuple(notes),

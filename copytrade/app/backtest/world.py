@@ -74,7 +74,6 @@ class World:
     tick_size: Decimal  # where the tape does not say
     has_trades: bool
     dice: Random
-    keep: bool  # every fill
 
     account: Account = field(init=False)
     leader: Paper = field(factory=Paper, init=False)
@@ -84,7 +83,7 @@ class World:
     marks: dict[TokenKey, Decimal] = field(factory=dict, init=False)  # last price of each token
     resting: dict[OrderId, Resting] = field(factory=dict, init=False)  # orders that arrived; memory says until when
     touched: set[TokenKey] = field(factory=set, init=False)  # where anything happened to our orders or holdings
-    fills: list[Fill] = field(factory=list, init=False)
+    fills: list[Fill] = field(factory=list, init=False)  # that nobody took note of yet
     payouts: dict[TokenKey, Decimal] = field(factory=dict, init=False)  # of every market that is over
     guessed: set[TokenKey] = field(factory=set, init=False)  # those of them that the tape did not say
     fill_count: int = field(default=0, init=False)
@@ -301,20 +300,19 @@ class World:
         token.traded += paid * size
         self.fill_count += 1
         self.filled_shares += size
-        if self.keep:
-            self.fills.append(
-                Fill(
-                    at=at,
-                    order_id=order.order_id,
-                    token_key=order.token_key,
-                    side=order.side,
-                    price=paid,
-                    size=size,
-                    maker=maker,
-                    fee=fee,
-                    rebate=rebate,
-                )
+        self.fills.append(
+            Fill(
+                at=at,
+                order_id=order.order_id,
+                token_key=order.token_key,
+                side=order.side,
+                price=paid,
+                size=size,
+                maker=maker,
+                fee=fee,
+                rebate=rebate,
             )
+        )
         held = self.account.shares.get(order.token_key, ZERO)
         row = None
         if held > 0:

@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("copytrade.app.cli.demo:demo", "Watch it copy a wallet on a simulated exchange: no key, no money."),
     "plan": ("copytrade.app.cli.plan:plan", "Say what one snapshot file leads to, and why; send nothing."),
     "run": ("copytrade.app.cli.run:run", "Follow a wallet, live or dry, until it is stopped."),
+    "backtest": ("copytrade.app.cli.backtest:backtest", "Say what following would have made, on a recorded history."),
+    "record": ("copytrade.app.cli.record:record", "Write a wallet's positions and books, or its past, to a tape."),
 }
 
 # Help is plain text: it is the same on every terminal, and rich (a third of the start-up time) stays unimported.

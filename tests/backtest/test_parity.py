@@ -1,0 +1,85 @@
+"""A run on the embedded exchange, journalled, and the backtest of its journal: the same decisions, cycle by cycle."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+from attrs import evolve
+
+from copytrade.adapters.simulated.scenario import LEADER, yes_of
+from copytrade.adapters.simulated.server import serve
+from copytrade.adapters.tapes import open_tape
+from copytrade.adapters.tapes.journals import read_cycles
+from copytrade.app.backtest.assumptions import Assumptions
+from copytrade.app.backtest.engine import backtest
+from copytrade.app.backtest.parity import parity
+from copytrade.app.backtest.tape import LeaderHeld
+from tests.e2e.driving import Story, busy, config_of, run_until, world_of
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory):
+    """The journal of a busy run: orders fill in parts, grow old and are requoted, the leader changes his mind."""
+    folder = tmp_path_factory.mktemp("run")
+    world = world_of(tokens=4, leader_holds="300", mine={1: "90"}, manners=busy())
+
+    def enough(story: Story) -> bool:
+        if len(story.cycles) == 25:
+            world.exchange.hold(LEADER, yes_of(world, 0), Decimal(0))
+        if len(story.cycles) == 35:
+            world.exchange.hold(LEADER, yes_of(world, 2), Decimal(500))
+        return len(story.cycles) >= 70
+
+    async def talk() -> Story:
+        async with serve(world) as urls:
+            return await run_until(config_of(urls, folder, order_ttl_sec=Decimal(1)), enough)
+
+    story = asyncio.run(talk())
+    assert sum(len(cycle.fills) for cycle in story.cycles) >= 10, "a run in which little happens proves little"
+    return sorted((folder / "journal").glob("*.jsonl"))
+
+
+class TestParity:
+    """Issue 6, 7: with the recorded fills, the share of cycles that agree is 100 %."""
+
+    def test_every_cycle_is_decided_as_it_was(self, journal):
+        found = parity(read_cycles(journal))
+        print(f"{found.same} of {found.cycles} cycles decided the same, {found.share:.2%}")
+        assert found.differences == ()
+        assert found.share == 1
+        assert found.cycles >= 70
+
+    def test_a_policy_that_was_not_the_run_s_is_found_out(self, journal):
+        """The law above would hold for a comparison that compares nothing."""
+        wider = [
+            evolve(cycle, snapshot=evolve(cycle.snapshot, policy=evolve(cycle.snapshot.policy, slice_max=Decimal(7))))
+            for cycle in read_cycles(journal)
+        ]
+        assert parity(wider).share < 1
+
+    def test_a_lost_fill_is_found_out(self, journal):
+        """The ledgers are not copied from the journal: they follow from the fills that are told."""
+        cycles = list(read_cycles(journal))
+        first = next(
+            number for number, cycle in enumerate(cycles) if any(one.bought for one in cycle.snapshot.ledgers.values())
+        )
+        for number in range(first, len(cycles)):
+            facts = cycles[number].snapshot
+            lost = {key: evolve(one, bought=Decimal(0)) for key, one in facts.ledgers.items()}
+            live = {
+                token_id: tuple(evolve(order, matched=Decimal(0)) for order in orders)
+                for token_id, orders in facts.open_orders.items()
+            }
+            cycles[number] = evolve(cycles[number], snapshot=evolve(facts, ledgers=lost, open_orders=live))
+        assert parity(cycles).share < 1
+
+
+def test_a_journal_is_a_tape_too(journal):
+    tape = open_tape(journal[0].parent)
+    assert any(isinstance(event, LeaderHeld) and event.size == 500 for event in tape.events())
+    quick = Assumptions(poll_interval_sec=Decimal("0.5"), feed_lag_sec=Decimal(0), latency_sec=Decimal(0))
+    found = backtest(tape, fills="optimistic", assumptions=quick).summary
+    assert found.polls >= 10
+    assert found.orders >= 4
