@@ -24,7 +24,8 @@ def ask(server, question, **how):
 
     async def talk():
         signer = OrderSigner(KEY, funder=WALLET, signature_type=0)
-        async with ClobHttp(server.url, timeout_sec=2, attempts=1, **how) as http:
+        http = ClobHttp(server.url, timeout_sec=2, attempts=1, **how)
+        async with http:
             return await question(ClobAccount(http, signer, SystemClock()))
 
     return asyncio.run(talk())
@@ -301,7 +302,8 @@ class TestBooks:
         server.on("POST /books", Answer(json=[BOOK, odd]))
 
         async def question():
-            async with ClobHttp(server.url, attempts=1) as http:
+            http = ClobHttp(server.url, attempts=1)
+            async with http:
                 return await ClobMarketData(http).books(["111", "222", "333"])
 
         books = asyncio.run(question())
