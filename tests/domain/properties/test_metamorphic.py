@@ -57,6 +57,7 @@ class TestCompany:
 
         def doubted(facts):
             latest, *earlier = lengths(facts)
+            earlier = earlier[-facts.policy.polls_remembered :]
             return any(2 * latest < length for length in earlier)
 
         assume(doubted(joined) == doubted(free))
