@@ -195,7 +195,7 @@ def _figure(plotly: Any, drawn: Any, title: str, *, height: int = 380) -> str:
         hovermode="x unified" if not isinstance(drawn, plotly.Figure) else "closest",
         legend={"orientation": "h", "y": 1.14, "x": 1, "xanchor": "right"},
     )
-    text: str = figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
+    text: str = figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False})
     return text
 
 
@@ -250,6 +250,9 @@ def _gaps(plotly: Any, optimistic: Result, pessimistic: Result) -> list[Any]:
 
 def _position(plotly: Any, curve: _Token) -> list[Any]:
     points = curve.at.points
+    busy = [number for number, point in enumerate(points) if point[1] or point[2]]
+    if busy:  # a market of fifteen minutes would be a stroke in the picture of a day
+        points = points[max(busy[0] - 2, 0) : busy[-1] + 3]
     at = _when(point[0] for point in points)
     step = {"line_shape": "hv"}
     return [
