@@ -9,10 +9,10 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copytrade.app.backtest import fills
 from copytrade.app.backtest.accounting import taker_fee
 from copytrade.app.backtest.assumptions import Assumptions, FillModel, Terms
 from copytrade.app.backtest.fills import Resting, by_book, by_price, by_trade, joined
+from copytrade.app.backtest.tape import Levels
 from copytrade.domain.model import Side
 
 D = Decimal
@@ -28,7 +28,7 @@ def bid(size: str = "20", behind: str = "40", price: str = "0.50") -> Resting:
     return order
 
 
-def levels(*texts: str) -> fills.Levels:
+def levels(*texts: str) -> Levels:
     pairs = [text.split("x") for text in texts]
     return tuple((D(price), D(size)) for price, size in pairs)
 

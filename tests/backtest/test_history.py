@@ -108,7 +108,7 @@ class TestReplay:
         )
         assert differences({f"{MARKET}:0": D(8)}, today) == ()
         (one,) = differences({f"{MARKET}:1": D(3), f"{MARKET}:0": D(8)}, today)
-        assert (one.token_key, one.replayed, one.today) == (f"{MARKET}:1", 3, 0)
+        assert (one.token_key, one.replayed, one.today) == (f"{MARKET}:1", D(3), D(0))
 
 
 class TestRealAnswers:
@@ -128,7 +128,7 @@ class TestRealAnswers:
     def test_prices(self, shared):
         raw = shared("real/polyoxide-data-v2/prices_history.json").read_bytes()
         assert parse_prices(raw) == [(D(1789295100), D("0.34")), (D(1789295160), D("0.34"))]
-        assert parse_prices(b'{"history": [{"t": 2, "p": 0.5}, {"t": 1, "p": 0.25}]}')[0] == (1, D("0.25"))
+        assert parse_prices(b'{"history": [{"t": 2, "p": 0.5}, {"t": 1, "p": 0.25}]}')[0] == (D(1), D("0.25"))
 
     @pytest.mark.parametrize("raw", [b"[]", b'{"data": 1}', b"no", b'{"data": [], "pagination": {}}'])
     def test_another_shape_is_a_bad_answer(self, raw):

@@ -83,7 +83,7 @@ class TestSettings:
     def test_a_configuration_file_is_the_base_and_settings_win(self):
         config = b'{"follow_ratio": 0.5, "deadband_shares": 4, "poll_interval_sec": 60}'
         policy, assumptions = read_settings({"follow_ratio": "0.1", "maker_only": "false"}, config=config)
-        assert (policy.follow_ratio, policy.deadband_shares, policy.maker_only) == (D("0.1"), 4, False)
+        assert (policy.follow_ratio, policy.deadband_shares, policy.maker_only) == (D("0.1"), D(4), False)
         assert assumptions.poll_interval_sec == 60
 
 

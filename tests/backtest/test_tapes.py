@@ -142,7 +142,7 @@ class TestTables:
         self.rows(tmp_path, later, earlier)
         tape = self.rows(tmp_path, later, name="more.csv")
         held = [(event.at - 1766577600, event.size) for event in tape.events() if isinstance(event, LeaderHeld)]
-        assert held == [(60, 10), (300, 20)]
+        assert held == [(Decimal(60), Decimal(10)), (Decimal(300), Decimal(20))]
 
     def test_a_position_ends_with_its_market(self, tmp_path):
         tape = self.rows(
