@@ -88,7 +88,7 @@ def test_a_row_of_size_0_is_no_token_of_a_poll():
         ("want 0..100, hold 100", "UNCONFIRMED"),
         ("want 50..100, hold 110, book 0.5/0.6", "QUOTED"),  # 10 are too many by every poll
         ("want 50..100, hold 60..63 by sales", "UNCONFIRMED"),
-        ("want 50..100, hold 50..63", "IN_BAND"),  # perhaps nothing is too much, whatever the poll says
+        ("want 50..100, hold 50..63 by sales", "IN_BAND"),  # perhaps nothing is too much, whatever the poll says
     ],
 )
 def test_a_decrease_that_is_not_confirmed_holds_a_sale_back(world, reason):

@@ -227,7 +227,7 @@ class TestNamedRegressions:
 
 class TestTheOrderOfActions:
     WORLD = (
-        "B: want 100, book 0.49/0.51, live BUY 5 @ 0.4 age 91 #z, live BUY 5 @ 0.4 age 92 #y"
+        "B: want 100, book 0.49/0.51, live BUY 5 @ 0.4 age 91 #b, live BUY 5 @ 0.4 age 92 #a"
         " | A: want 100, book 0.49/0.51, live BUY 5 @ 0.4 age 91 #x | C: want 100, book 0.49/0.51"
     )
 
@@ -239,8 +239,8 @@ class TestTheOrderOfActions:
         ] == [
             (None, "u"),
             ("0xa:0", "x"),
-            ("0xb:0", "y"),
-            ("0xb:0", "z"),
+            ("0xb:0", "a"),
+            ("0xb:0", "b"),
             ("0xa:0", "place"),
             ("0xb:0", "place"),
             ("0xc:0", "place"),
