@@ -189,7 +189,7 @@ class ClobAccount:
             if not go:
                 assert stop.refusal is not None
                 return not_sent(batch, stop.refusal, stop.words)
-            fresh = self._session.doubted
+            fresh = self._session.doubted  # the credentials were derived anew, after a 401
             try:
                 answered = await self._session.send("POST", "/orders", lambda mine: _body(batch, mine))
             except FateUnknown as error:
@@ -200,13 +200,12 @@ class ClobAccount:
                 return not_sent(batch, Refusal.BUSY, str(error))
             self._orders.answered(answered.status, answered.headers)
             result = posted(batch, answered.status, answered.body)
-            answers = result.answers
+            answers, why = result.answers, result.stop
             if answered.status == 401 and not fresh:
                 # The first time it may be the credentials that are stale; the next request derives them anew.
-                answers = tuple(_milder(answer) for answer in answers)
-            if result.stop is not None:
-                words = next((answer.words for answer in answers if answer.words), "")
-                stop.because(answers[0].refusal or result.stop, words)
+                answers, why = tuple(_milder(answer) for answer in answers), Refusal.OTHER
+            if why is not None:
+                stop.because(why, next((one.words for one in answers if one.refusal in (None, why)), ""))
             return answers
 
     async def _cancel(self, order_ids: Sequence[OrderId]) -> tuple[CancelAnswer, ...]:

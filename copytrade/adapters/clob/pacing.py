@@ -24,7 +24,7 @@ from contextlib import asynccontextmanager, suppress
 from attrs import frozen
 
 _MARGIN_SEC = 0.001  # for the rounding of two clocks
-_MOST_WAITED_SEC = 10.0  # a longer Retry-After is left to a later cycle
+_MOST_WAITED_SEC = 5.0  # a longer Retry-After is left to a later cycle
 
 
 @frozen(kw_only=True)

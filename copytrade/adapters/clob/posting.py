@@ -55,21 +55,25 @@ def posted(batch: Sequence[SignedOrder], status: int, body: bytes) -> Posted:
         words = reason(value) or f"status {status}{_excerpt(body)}"
         if says_no(status, words):
             refusal = refusal_of(words, status=status)
-            stops = status == 401 or refusal in (Refusal.BUSY, Refusal.ACCOUNT, Refusal.CLIENT)
-            return Posted(answers=_all_refused(batch, words, refusal), stop=refusal if stops else None)
+            stop = Refusal.ACCOUNT if status == 401 else _stop({refusal})
+            return Posted(answers=_all_refused(batch, words, refusal), stop=stop)
         return Posted(answers=in_doubt(batch, words), stop=Refusal.BUSY if status >= 500 else None)
     if isinstance(value, list):
         answers = tuple(_leg(order, leg) for order, leg in zip(batch, _in_place(batch, value), strict=True))
         # A ban, or a mode of the exchange, is told leg by leg in a batch; it holds for the next batch as well.
-        why = {answer.refusal for answer in answers if answer.refusal is not None}
-        stop = next((each for each in (Refusal.ACCOUNT, Refusal.CLIENT, Refusal.BUSY) if each in why), None)
-        return Posted(answers=answers, stop=stop)
+        return Posted(answers=answers, stop=_stop({answer.refusal for answer in answers}))
     words = reason(value)
     if isinstance(value, dict) and not _id(value) and words and not leaves_doubt(words):
-        return Posted(answers=_all_refused(batch, words, refusal_of(words)))
+        refusal = refusal_of(words)
+        return Posted(answers=_all_refused(batch, words, refusal), stop=_stop({refusal}))
     if isinstance(value, dict) and len(batch) == 1:
         return Posted(answers=(_leg(batch[0], value),))
     return Posted(answers=in_doubt(batch, words or f"an answer that makes no sense{_excerpt(body)}"))
+
+
+def _stop(refusals: Collection[Refusal | None]) -> Refusal | None:
+    """What of these holds for every order that could still be sent."""
+    return next((each for each in (Refusal.ACCOUNT, Refusal.CLIENT, Refusal.BUSY) if each in refusals), None)
 
 
 def in_doubt(batch: Sequence[SignedOrder], words: str) -> tuple[PostAnswer, ...]:

@@ -51,7 +51,7 @@ _TABLE: tuple[tuple[str, Refusal], ...] = (
     (r"minimum tick size|invalid tick size", Refusal.PRICE_MOVED),
     (r"invalid price|price .*(min|max):", Refusal.PRICE_MOVED),  # "price (0.9995), min: 0.001 - max: 0.999"
     # -- this market takes no orders (yet, or any more)
-    (r"not (yet )?ready to process", Refusal.NOT_TRADABLE),
+    (r"not (yet )?ready to process|market[ _]not[ _]ready", Refusal.NOT_TRADABLE),
     (r"market (is |has been )?(not active|closed|resolved|paused|halted|not found)", Refusal.NOT_TRADABLE),
     (r"(not|n't) accept(ing)? (new )?orders", Refusal.NOT_TRADABLE),
     (r"no orderbook exists|order ?book .*(does not|doesn't) exist|order ?book (is )?disabled", Refusal.NOT_TRADABLE),

@@ -1,34 +1,17 @@
 """Posts, cancels and reads of one wallet over real HTTP, against answers that are scripted."""
 
-import asyncio
 from decimal import Decimal
 
 import pytest
+from structlog.testing import capture_logs
 
-from copytrade.adapters.clob import ClobAccount, ClobHttp, ClobMarketData
-from copytrade.adapters.signing import OrderSigner
-from copytrade.adapters.system_clock import SystemClock
-from copytrade.app.ports import LookUp, OrderFate, PostFate, Refusal, ToSign, TradeStatus
+from copytrade.app.ports import LookUp, OrderFate, PostFate, Refusal, TradeStatus
 from copytrade.domain.model import Side
-from copytrade.errors import BadAnswer
+from copytrade.errors import BadAnswer, Unreachable
+from tests.adapters.clob.talking import CREDENTIALS, WALLET, ask, sign
 from tests.adapters.loopback import Answer, Cut, Drop, Loopback
 
 D = Decimal
-KEY = "0x" + "11" * 32
-WALLET = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"  # the address of KEY
-CREDENTIALS = {"apiKey": "key-1", "secret": "c2VjcmV0LXNlY3JldC1zZWNyZXQ=", "passphrase": "phrase-phrase"}
-
-
-def ask(server, question, **how):
-    """Run `question(account)` with an account of its own."""
-
-    async def talk():
-        signer = OrderSigner(KEY, funder=WALLET, signature_type=0)
-        http = ClobHttp(server.url, timeout_sec=2, attempts=1, **how)
-        async with http:
-            return await question(ClobAccount(http, signer, SystemClock()))
-
-    return asyncio.run(talk())
 
 
 @pytest.fixture
@@ -38,25 +21,11 @@ def server():
         yield server
 
 
-def orders(account, count=1):
-    one = ToSign(
-        token_id="111",
-        side=Side.BUY,
-        price=D("0.61"),
-        size=D(10),
-        tick_size=D("0.01"),
-        neg_risk=False,
-        expiration=1_900_000_000,
-        post_only=True,
-    )
-    return account.sign([one] * count)
-
-
 def post(server, legs, count=1):
     """Post `count` orders; `legs` makes the answer of their ids, or is the answer. Returns (orders, answers)."""
 
     async def question(account):
-        signed = orders(account, count)
+        signed = sign(account, count)
         answer = legs([order.order_id for order in signed]) if callable(legs) else legs
         server.on("POST /orders", answer)
         return signed, await account.post(signed)
@@ -143,7 +112,7 @@ class TestAWholeAnswer:
                     json=[{"success": True, "errorMsg": "invalid expiration"}] * len(request.json())
                 ),
             )
-            return await account.post(orders(account, 32))
+            return await account.post(sign(account, 32))
 
         assert len(ask(server, question)) == 32
         sizes = [len(request.json()) for request in server.requests if request.path == "/orders"]
@@ -282,31 +251,110 @@ class TestReads:
         assert ask(server, lambda account: account.cash()) == D(1)
         assert [request.path for request in server.requests[:2]] == ["/auth/derive-api-key", "/auth/api-key"]
 
+    def test_the_pages_of_trades_are_put_together_oldest_first_and_each_trade_once(self, server):
+        def trade(trade_id, at, size, status="CONFIRMED"):
+            return {
+                "id": trade_id,
+                "status": status,
+                "side": "BUY",
+                "size": size,
+                "price": "0.61",
+                "asset_id": "111",
+                "match_time": at,
+                "taker_order_id": "0xa",
+                "trader_side": "TAKER",
+                "maker_address": WALLET,
+            }
 
-BOOK = {
-    "market": "0xc1",
-    "asset_id": "111",
-    "bids": [{"price": "0.60", "size": "5"}, {"price": "0.61", "size": "7.25"}],
-    "asks": [],
-    "tick_size": "0.01",
-    "min_order_size": "5",
-    "neg_risk": False,
-}
+        first = [trade("t3", 1766000009, "3"), trade("t2", 1766000005, "2", "MINED"), trade("t0", 1766000004, "9")]
+        second = [trade("t2", 1766000005, "2"), trade("t1", 1766000005, "1")]
+        server.on(
+            "GET /data/trades",
+            Answer(json={"data": first, "next_cursor": "Mg=="}),
+            Answer(json={"data": second, "next_cursor": "LTE="}),
+        )
+        found = ask(server, lambda account: account.fills(after=D("1766000005.7")))
+        # Match times are whole seconds, so one in the second of `after` may be later than it.
+        assert [(fill.trade_id, fill.size) for fill in found] == [("t1", D(1)), ("t2", D(2)), ("t3", D(3))]
+        assert {fill.status for fill in found} == {TradeStatus.CONFIRMED}  # t2 as it was told last
+        asked = server.asked("GET /data/trades")
+        assert [request.one("next_cursor") for request in asked] == ["MA==", "Mg=="]
+        assert {request.one("after") for request in asked} == {"1766000004"}
+
+    def test_a_trade_without_a_part_of_ours_is_told(self, server):
+        trade = {"id": "t1", "status": "MINED", "match_time": 1766000000, "trader_side": "MAKER", "maker_orders": []}
+        server.on("GET /data/trades", Answer(json={"data": [trade], "next_cursor": "LTE="}))
+        with capture_logs() as log:
+            assert ask(server, lambda account: account.fills(after=D(0))) == ()
+        assert [(line["log_level"], line["trade_id"]) for line in log] == [("warning", "t1")]
+
+    @pytest.mark.parametrize("path", ["/data/orders", "/data/trades"])
+    def test_one_row_that_makes_no_sense_spoils_a_listing(self, server, path):
+        """With a hole in it the same shares would be bought twice."""
+        server.on(f"GET {path}", Answer(json={"data": [{"id": "0xa"}], "next_cursor": "LTE="}))
+        with pytest.raises(BadAnswer):
+            ask(server, lambda account: account.open_orders() if "orders" in path else account.fills(after=D(0)))
+
+    def test_pages_without_an_end_are_cut_off(self, server):
+        pages = iter(range(10_000))
+        server.on("GET /data/orders", lambda request: Answer(json={"data": [], "next_cursor": f"c{next(pages)}"}))
+        with pytest.raises(BadAnswer, match="no end"):
+            ask(server, lambda account: account.open_orders())
+        assert len(server.asked("GET /data/orders")) == 500
+
+    def test_an_order_on_two_pages_is_one(self, server):
+        server.on(
+            "GET /data/orders",
+            Answer(json={"data": [{**ROW, "size_matched": "1"}], "next_cursor": "Mg=="}),
+            Answer(json={"data": [ROW], "next_cursor": "LTE="}),
+        )
+        (order,) = ask(server, lambda account: account.open_orders())
+        assert order.matched == D("2.5")
+
+    @pytest.mark.parametrize("answer", [Answer(status=400, json={"error": "Invalid orderID"}), Answer(status=500)])
+    def test_a_look_up_that_was_refused_proves_nothing(self, server, answer):
+        server.on("GET /data/order/0xa", answer)
+        with pytest.raises(Unreachable):
+            ask(server, lambda account: account.look_up("0xa"))
 
 
-class TestBooks:
-    """Prices exact, the best level wherever it stands, an odd book left out and no more."""
+V2 = "456322662693127080402085893806415780684933579476723864069977356327020658688"
 
-    def test_one_odd_book_spoils_no_other(self, server):
-        odd = {**BOOK, "asset_id": "222", "bids": [{"price": "NaN", "size": "5"}]}
-        server.on("POST /books", Answer(json=[BOOK, odd]))
 
-        async def question():
-            http = ClobHttp(server.url, attempts=1)
-            async with http:
-                return await ClobMarketData(http).books(["111", "222", "333"])
+class TestBalances:
+    """API.md: the asset type goes by the shape of the id, the signature type is always sent."""
 
-        books = asyncio.run(question())
-        assert set(books) == {"111"}
-        assert {(level.price, level.size) for level in books["111"].bids} == {(D("0.60"), D(5)), (D("0.61"), D("7.25"))}
-        assert (books["111"].asks, books["111"].tick_size, books["111"].min_order_size) == ((), D("0.01"), D(5))
+    @pytest.mark.parametrize(
+        ("question", "wanted", "updates"),
+        [
+            (lambda account: account.cash(), {"asset_type": "COLLATERAL"}, 0),
+            (lambda account: account.balance("111"), {"asset_type": "CONDITIONAL", "token_id": "111"}, 1),
+            (lambda account: account.balance(V2), {"asset_type": "CONDITIONAL-V2", "token_id": V2}, 1),
+        ],
+    )
+    def test_are_asked_for_by_their_kind(self, server, question, wanted, updates):
+        server.on("GET /balance-allowance/update", Answer())
+        server.on("GET /balance-allowance", Answer(json={"balance": "1500000"}))
+        assert ask(server, question) == D("1.5")
+        asked = [request for request in server.requests if request.path.startswith("/balance-allowance")]
+        assert len(asked) == 1 + updates
+        assert all(dict(request.query) == {**wanted, "signature_type": "0"} for request in asked)
+
+    def test_cash_is_refreshed_when_asked(self, server):
+        server.on("GET /balance-allowance/update", Answer(body=b"<odd>"))
+        ask(server, lambda account: account.refresh_cash())
+        (request,) = server.asked("GET /balance-allowance/update")
+        assert dict(request.query) == {"asset_type": "COLLATERAL", "signature_type": "0"}
+
+    def test_a_balance_that_could_not_be_refreshed_is_none(self, server):
+        server.on("GET /balance-allowance/update", Answer(status=500))
+        server.on("GET /balance-allowance", Answer(json={"balance": "1500000"}))
+        with pytest.raises(Unreachable):
+            ask(server, lambda account: account.balance("111"))
+        assert server.asked("GET /balance-allowance") == []
+
+    @pytest.mark.parametrize("token_id", ["0x6f", "", " 1", "0111"])
+    def test_of_what_is_no_token_nothing_is_asked(self, server, token_id):
+        with pytest.raises(Unreachable):
+            ask(server, lambda account: account.balance(token_id))
+        assert server.requests == []
