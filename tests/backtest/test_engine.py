@@ -254,3 +254,21 @@ def test_a_result_without_records_has_the_same_sums(seed):
     assert not (bare.orders)
     assert not (bare.fills)
     assert not (bare.decisions)
+
+
+class TestFrames:
+    """A result as polars frames: the same rows as the records, numbers as floats."""
+
+    @pytest.mark.parametrize("what", ["equity", "positions", "orders", "fills", "decisions"])
+    def test_a_frame_has_the_rows_of_the_records(self, what):
+        pytest.importorskip("polars")
+        found = backtest(steady(trade(10, "0.49", 30)))
+        frame, records = found.frame(what), found.records(what)
+        assert len(frame) == len(records) > 0
+        assert frame.columns == list(records[0])
+
+    def test_reasons_and_sides_are_texts(self):
+        pytest.importorskip("polars")
+        found = backtest(steady(trade(10, "0.49", 30)))
+        assert set(found.frame("decisions")["reason"]) == {"QUOTED", "IN_BAND"}
+        assert found.frame("fills").row(0, named=True)["side"] == "BUY"

@@ -8,36 +8,64 @@ from decimal import Decimal
 import pytest
 from attrs import evolve
 
+from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
+from copytrade.adapters.simulated.records import Hits
 from copytrade.adapters.simulated.scenario import LEADER, yes_of
 from copytrade.adapters.simulated.server import serve
 from copytrade.adapters.tapes import open_tape
 from copytrade.adapters.tapes.journals import read_cycles
+from copytrade.app import cli
 from copytrade.app.backtest.assumptions import Assumptions
 from copytrade.app.backtest.engine import backtest
 from copytrade.app.backtest.parity import parity
 from copytrade.app.backtest.tape import LeaderHeld
+from copytrade.domain.model import Mode
 from tests.e2e.driving import Story, busy, config_of, run_until, world_of
 
 
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory):
     """The journal of a busy run: orders fill in parts, grow old and are requoted, the leader changes his mind."""
-    folder = tmp_path_factory.mktemp("run")
-    world = world_of(tokens=4, leader_holds="300", mine={1: "90"}, manners=busy())
+    return journal_of(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def rough_journal(tmp_path_factory):
+    """The same where answers to posts and cancels are lost, after and before they took effect, and listings fail."""
+    lost = {
+        Endpoint.POST_ORDERS: [Fault(kind=Kind.DROP, after_effect=True), Fault(kind=Kind.DROP, skip=2)],
+        Endpoint.CANCEL_ORDERS: [Fault(kind=Kind.DROP, after_effect=True), Fault(kind=Kind.STATUS, skip=1)],
+        Endpoint.OPEN_ORDERS: [Fault(kind=Kind.STATUS, status=400, skip=12, times=2)],
+        Endpoint.POSITIONS_V2: [Fault(kind=Kind.STATUS, status=400, skip=30, times=2)],
+    }
+    return journal_of(tmp_path_factory.mktemp("rough"), lost)
+
+
+def journal_of(folder, faults=None):
+    # Where cancels are to go wrong, fewer orders fill before they grow old.
+    manners = evolve(busy(), hits=Hits(mean_sec=0.5, least=Decimal(3), most=Decimal(12))) if faults else busy()
+    world = world_of(tokens=4, leader_holds="300", mine={1: "90"}, manners=manners)
+    for endpoint, some in (faults or {}).items():
+        world.faults.add(endpoint, *some)
 
     def enough(story: Story) -> bool:
         if len(story.cycles) == 25:
             world.exchange.hold(LEADER, yes_of(world, 0), Decimal(0))
         if len(story.cycles) == 35:
             world.exchange.hold(LEADER, yes_of(world, 2), Decimal(500))
-        return len(story.cycles) >= 70
+        happened = {result.outcome for cycle in story.cycles for result in cycle.results}
+        filled = sum(len(cycle.fills) for cycle in story.cycles)
+        return len(story.cycles) >= 70 and filled >= 10 and (not faults or {"unknown", "unconfirmed"} <= happened)
 
     async def talk() -> Story:
         async with serve(world) as urls:
             return await run_until(config_of(urls, folder, order_ttl_sec=Decimal(1)), enough)
 
     story = asyncio.run(talk())
-    assert sum(len(cycle.fills) for cycle in story.cycles) >= 10, "a run in which little happens proves little"
+    assert story.ending is not None, "a run in which little happens proves little"
+    if faults:
+        assert any(cycle.snapshot.in_doubt for cycle in story.cycles)
+        assert any(cycle.plan.mode is Mode.SAFE for cycle in story.cycles)
     return sorted((folder / "journal").glob("*.jsonl"))
 
 
@@ -50,6 +78,17 @@ class TestParity:
         assert found.differences == ()
         assert found.share == 1
         assert found.cycles >= 70
+
+    def test_lost_answers_and_failed_reads_change_nothing(self, rough_journal):
+        found = parity(read_cycles(rough_journal))
+        assert found.differences == ()
+        assert found.share == 1
+
+    def test_the_command_prints_the_share(self, journal, capsys):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["backtest", str(journal[0].parent), "--fills", "recorded"])
+        assert ended.value.code in (0, None)
+        assert "decided the same   100.00 %" in capsys.readouterr().out
 
     def test_a_policy_that_was_not_the_run_s_is_found_out(self, journal):
         """The law above would hold for a comparison that compares nothing."""

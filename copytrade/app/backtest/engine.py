@@ -34,9 +34,8 @@ from copytrade.app.backtest.tape import Event, Tape
 from copytrade.app.backtest.world import World
 from copytrade.domain import memory as remembering
 from copytrade.domain.amounts import EXACT, equal
-from copytrade.domain.desired import poll_of
 from copytrade.domain.exposure import needs_witness
-from copytrade.domain.memory import Base, Evidence, Memory, OwnOrder, Sighting
+from copytrade.domain.memory import Base, Evidence, Memory, OwnOrder, Sighting, Standing
 from copytrade.domain.memory import Traded as Sums
 from copytrade.domain.model import ZERO, Cancel, Ledger, Order, OrderId, Place, Plan, Snapshot, TokenId, TokenKey
 from copytrade.domain.plan import plan
@@ -198,7 +197,7 @@ class _Run:
             holds={key: hold.until for key, hold in self._memory.holds.items() if hold.until > now},
         )
         decided = plan(snapshot)
-        self._memory = remembering.target_polled(self._memory, poll_of(self.world.target), self.policy)
+        self._memory = remembering.target_polled(self._memory, self.world.target_poll, self.policy)
         self._remember_mine(restless, witnesses, now)
         self.meter.polled(now, decided)
         if self.keep:
@@ -238,13 +237,34 @@ class _Run:
 
     def _observe(self, keys: set[TokenKey], now: Decimal) -> dict[TokenKey, Decimal]:
         """Take in what the exchange says of our orders on these tokens; return the balances that had to be asked."""
-        if not keys:
-            return {}
+        moved, self.world.moved = keys if self.whole else self.world.moved, set()
+        assert moved <= keys, "whatever moves an order touches its token"
+        if moved:
+            self._take_in(moved, now)
+        return {
+            key: self.world.account.shares.get(key, ZERO)
+            for key in keys
+            if needs_witness(
+                self.world.reported.get(key, ZERO),
+                self._ledgers.get(key),
+                in_doubt=self.world.ids[key] in self._doubt,
+                now=now,
+                policy=self.policy,
+            )
+        }
+
+    def _take_in(self, keys: set[TokenKey], now: Decimal) -> None:
+        """Every order of ours on these tokens moves to where the exchange's answers put it."""
+        world = self.world
         part = self._part(keys)
+        known = part.orders
+        if not self.whole:  # no answer changes what is settled for good, since no trade fails here
+            waiting = {one: order for one, order in known.items() if not _done_with(order)}
+            part = Memory(orders=waiting, bases=part.bases)
         if part.orders:
             listed, closed, sums = {}, {}, {}
             for order_id in part.orders:
-                order = self.world.resting.get(order_id)
+                order = world.resting.get(order_id)
                 if order is None:  # it never arrived
                     continue
                 if order.live:
@@ -264,31 +284,23 @@ class _Run:
             )
             before = part.orders
             part = remembering.observed(part, evidence, now=now, policy=self.policy)
-            self._keep_part(keys, part)
+            done = {one: order for one, order in known.items() if one not in before}
+            self._keep_part(keys, Memory(orders={**done, **part.orders}, bases=part.bases))
             for order_id in before:
                 if order_id not in part.orders:
-                    self.world.resting.pop(order_id, None)
+                    world.resting.pop(order_id, None)
         live, doubt = remembering.live_and_in_doubt(part, now)
         for key in keys:
-            token_id = self.world.ids[key]
+            token_id = world.ids[key]
             for said, mine in ((live, self._open), (doubt, self._doubt)):
                 if token_id in said:
                     mine[token_id] = said[token_id]
                 else:
                     mine.pop(token_id, None)
-        told = remembering.ledgers(part)
+        told = remembering.ledgers(self._part(keys))
         self._ledgers.update(told)
-        return {
-            key: self.world.account.shares.get(key, ZERO)
-            for key, ledger in told.items()
-            if needs_witness(
-                self.world.reported.get(key, ZERO),
-                ledger,
-                in_doubt=self.world.ids[key] in self._doubt,
-                now=now,
-                policy=self.policy,
-            )
-        }
+        # What is in doubt may be settled by time alone, and a fill's trades are read in the poll after it was seen.
+        world.touch([key for key in keys if world.ids[key] in doubt or (key in told and not told[key].final)])
 
     def _remember_mine(self, keys: set[TokenKey], witnesses: dict[TokenKey, Decimal], now: Decimal) -> None:
         """Our own positions were polled: ledgers may start anew. Tokens on which nothing can change go to rest."""
@@ -305,6 +317,7 @@ class _Run:
                 and ledger.final
                 and equal(self.world.reported.get(key, ZERO), ledger.believed)
             )
+            self._ledgers[key] = ledger
             if not settled:
                 self.world.touched.add(key)
             elif ledger.moved_at + self.policy.settle_timeout_sec > now:
@@ -323,7 +336,7 @@ class _Run:
         if not places:
             return
         keys = {place.token_key for place in places}
-        self.world.touched |= keys
+        self.world.touch(keys)
         expiration = max(at + TAKEN_OFF_SEC + self.policy.order_ttl_sec, at + LEAST_LIFE_SEC)
         made = [self._made(place, at, expiration) for place in places]
         part = remembering.intended(self._part(keys), [intent for _, intent in made], self.world.reported)
@@ -409,7 +422,7 @@ class _Run:
             confirmed.append(cancel.order_id)
             if not was_live:  # "already canceled or matched": it may have matched more than the plan knew
                 dropped.add(cancel.token_id)
-        self.world.touched |= keys
+        self.world.touch(keys)
         self._keep_part(keys, remembering.gone(self._part(keys), confirmed, at))
         return dropped
 
@@ -439,3 +452,7 @@ class _Run:
             fills=tuple(self.fills),
             decisions=tuple(self.decisions),
         )
+
+
+def _done_with(order: OwnOrder) -> bool:
+    return order.standing is Standing.SETTLED and order.final

@@ -6,8 +6,10 @@ became of each action. What is *remembered* from cycle to cycle is not: ledgers,
 and the wants that follow come from the transitions of domain/memory.py, as they do in a backtest. Then `plan` decides,
 and its answer is held against the recorded one, byte for byte.
 
-Two things a journal's line does not say outright. An order that left the listing for good has its last fill in the
-ledger's sums, where it is looked up. The moment of a post or a fill stands in the next line.
+Three things a journal's line does not say outright. An order that left the listing for good has its last fill in the
+ledger's sums, where it is looked up. The moment of a post or a fill stands in the next line. And the listing and the
+trades were asked for a round trip before the line's own time: where an order was just not old enough by then, that
+moment was earlier than the order's border, by no more than `LONGEST_ROUND_SEC`.
 
 Not here: reading journals (adapters/tapes/journals.py).
 """
@@ -28,6 +30,8 @@ from copytrade.domain.plan import plan
 
 LEAST_LIFE_SEC = Decimal(190)  # as app/cycle.py sends orders
 TAKEN_OFF_SEC = Decimal(60)
+LONGEST_ROUND_SEC = Decimal(10)  # between asking for a listing and the decision that it is for
+JUST_BEFORE = Decimal("0.001")  # the clock's own step
 
 
 @frozen(kw_only=True)
@@ -93,11 +97,13 @@ def parity(cycles: Iterable[Recorded]) -> Parity:
     memory: Memory | None = None
     for cycle, following in _pairs(cycles):
         facts = cycle.snapshot
+        asked_at = facts.now
         if memory is None:
             memory = _begun(facts)
         else:
-            memory = _observed(memory, facts)
-        again = _snapshot(memory, facts)
+            asked_at, trades_asked_at = _asked(memory, facts)
+            memory = _observed(memory, facts, asked_at, trades_asked_at)
+        again = _snapshot(memory, facts, asked_at)
         decided = encode_plan(plan(again))
         count += 1
         if decided == cycle.plan:
@@ -180,7 +186,25 @@ def _sum_of(orders: Iterable[OwnOrder], key: TokenKey, side: Side) -> Decimal:
     return sum((order.unfolded for order in orders if order.token_key == key and order.side is side), ZERO)
 
 
-def _observed(memory: Memory, facts: Snapshot) -> Memory:
+def _asked(memory: Memory, facts: Snapshot) -> tuple[Decimal, Decimal]:
+    """When the listing and the trades were asked for: at the line's time, or just before a border not yet crossed."""
+    grace = facts.policy.fill_grace_sec
+    borders: list[Decimal] = [facts.now]
+    trade_borders: list[Decimal] = [facts.now]
+    for of_it in facts.in_doubt.values():
+        for told in of_it:
+            order = memory.orders.get(told.order_id)
+            if order is None:
+                continue
+            if not told.gone:
+                borders.append(order.ts + grace - JUST_BEFORE)
+            elif order.gone_at is not None:
+                trade_borders.append(min(order.gone_at, order.expiration) + grace - JUST_BEFORE)
+    earliest = facts.now - LONGEST_ROUND_SEC  # what is further back than a round trip is a difference, and shows
+    return max(min(borders), earliest), max(min(trade_borders), earliest)
+
+
+def _observed(memory: Memory, facts: Snapshot, asked_at: Decimal, trades_asked_at: Decimal) -> Memory:
     """Take in what the exchange said of our orders in this cycle, as the line shows it."""
     if not facts.orders_ok:
         return memory
@@ -220,12 +244,14 @@ def _observed(memory: Memory, facts: Snapshot) -> Memory:
         for order in memory.orders.values()
         if filled[order.order_id] != order.filled and order.token_key in facts.ledgers
     }
-    evidence = Evidence(asked_at=facts.now, listed=listed, looked_up=closed, trades=trades, trades_asked_at=facts.now)
+    evidence = Evidence(
+        asked_at=asked_at, listed=listed, looked_up=closed, trades=trades, trades_asked_at=trades_asked_at
+    )
     return remembering.observed(memory, evidence, now=max(moved, default=facts.now), policy=facts.policy)
 
 
-def _snapshot(memory: Memory, facts: Snapshot) -> Snapshot:
-    live, doubt = remembering.live_and_in_doubt(memory, facts.now if facts.orders_ok else None)
+def _snapshot(memory: Memory, facts: Snapshot, asked_at: Decimal) -> Snapshot:
+    live, doubt = remembering.live_and_in_doubt(memory, asked_at if facts.orders_ok else None)
     return evolve(
         facts,
         open_orders=live,

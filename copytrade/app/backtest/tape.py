@@ -218,17 +218,29 @@ def _held_fault(event: LeaderHeld) -> _Found:
 
 
 def _book_fault(event: BookSeen) -> _Found:
-    for name, levels, better in (("bids", event.bids, 1), ("asks", event.asks, -1)):
-        before: Decimal | None = None
-        for price, size in levels:
-            if not (ZERO < price < ONE):
-                return f"{name} price", str(price), "a price inside (0, 1)"
-            if not size >= 0:
-                return f"{name} size", str(size), "shares that are not negative"
-            if before is not None and (before - price) * better <= 0:
-                return name, f"{price} behind {before}", "the best level first, each price once"
-            before = price
+    before = ONE
+    for price, size in event.bids:
+        if not (price < before and size >= 0):
+            return _level_fault("bids", price, size, before)
+        before = price
+    if not before > 0:
+        return "bids price", str(before), "a price inside (0, 1)"
+    before = ZERO
+    for price, size in event.asks:
+        if not (price > before and size >= 0):
+            return _level_fault("asks", price, size, before)
+        before = price
+    if not before < 1:
+        return "asks price", str(before), "a price inside (0, 1)"
     return None
+
+
+def _level_fault(side: str, price: Decimal, size: Decimal, before: Decimal) -> _Found:
+    if not (ZERO < price < ONE):
+        return f"{side} price", str(price), "a price inside (0, 1)"
+    if not size >= 0:
+        return f"{side} size", str(size), "shares that are not negative"
+    return side, f"{price} behind {before}", "the best level first, each price once"
 
 
 def _price_fault(event: PriceSeen) -> _Found:

@@ -61,6 +61,7 @@ class Token:
     leader_size: Decimal = ZERO
     leader_avg: Decimal = ZERO
     live: list[Resting] = field(factory=list)
+    shown: tuple[object, ...] | None = None  # what its book in the snapshots was made of
     traded: Decimal = ZERO  # pUSD
 
 
@@ -82,7 +83,8 @@ class World:
     ids: dict[TokenKey, TokenId] = field(factory=dict, init=False)
     marks: dict[TokenKey, Decimal] = field(factory=dict, init=False)  # last price of each token
     resting: dict[OrderId, Resting] = field(factory=dict, init=False)  # orders that arrived; memory says until when
-    touched: set[TokenKey] = field(factory=set, init=False)  # where anything happened to our orders or holdings
+    touched: set[TokenKey] = field(factory=set, init=False)  # where our orders or what is said of our holdings changed
+    moved: set[TokenKey] = field(factory=set, init=False)  # where our orders did
     fills: list[Fill] = field(factory=list, init=False)  # that nobody took note of yet
     payouts: dict[TokenKey, Decimal] = field(factory=dict, init=False)  # of every market that is over
     guessed: set[TokenKey] = field(factory=set, init=False)  # those of them that the tape did not say
@@ -93,6 +95,7 @@ class World:
 
     # what the feeds say, and what they will say once their lag is over
     target: Positions = field(factory=Positions, init=False)
+    target_poll: dict[TokenKey, Decimal] = field(factory=dict, init=False)
     mine: Positions = field(factory=Positions, init=False)
     reported: dict[TokenKey, Decimal] = field(factory=dict, init=False)
     _target_rows: dict[TokenKey, Position] = field(factory=dict, init=False)
@@ -241,7 +244,7 @@ class World:
                 order.live = False  # CANCELED_MARKET_RESOLVED (API.md, Orders)
             token.live.clear()
             self._booked(token, (), ())
-            self.touched.add(key)
+            self.touch((key,))
             heapq.heappush(self._redeemable, (event.at + self.given.feed_lag_sec, key))
         payout = event.payout
         if payout is None:  # nobody recorded it: its last price is the fairest guess
@@ -270,6 +273,11 @@ class World:
             self.leader.priced(token.key, price)
         self.marks[token.key] = price
 
+    def touch(self, keys: Iterable[TokenKey]) -> None:
+        """Something happened to our orders on these tokens."""
+        self.touched.update(keys)
+        self.moved.update(keys)
+
     # -- the exchange -------------------------------------------------------------------------------------------------
 
     def sweep(self, token: Token) -> None:
@@ -291,7 +299,7 @@ class World:
         order.matched += size
         if order.rest <= 0:
             order.live = False
-        self.touched.add(order.token_key)
+        self.touch((order.token_key,))
         maker = price is None
         paid = order.price if price is None else price
         fee = ZERO if maker else taker_fee(paid, size, token.terms)
@@ -328,7 +336,7 @@ class World:
 
     def _close(self, order: Resting) -> None:
         order.live = False
-        self.touched.add(order.token_key)
+        self.touch((order.token_key,))
 
     def post(self, place: Place, order: Resting, at: Decimal) -> tuple[str, str]:
         """The exchange's answer to one order: its outcome, and why it says no. What it takes may match at once."""
@@ -387,6 +395,7 @@ class World:
             changed = mine_changed = True
         if changed:
             self.target = Positions(positions=tuple(self._target_rows.values()))
+            self.target_poll = poll_of(self.target)
         while self._to_mine and self._to_mine[0][0] <= now:
             _, key, row = self._to_mine.popleft()
             mine_changed = True
@@ -410,17 +419,24 @@ class World:
         """The book of every token that is quoted, as a decision sees it."""
         for key in self._stale_books:
             token = self.tokens[key]
-            if token.bids or token.asks:
+            if not token.bids and not token.asks:
+                self._books.pop(token.token_id, None)
+                token.shown = None
+                continue
+            bid = token.bids[0][0] if token.bids else None
+            ask = token.asks[0][0] if token.asks else None
+            # The feed's current price and the book's last trade say about the same; so the guard has a price.
+            last = token.last_trade if token.last_trade is not None else self.marks.get(key)
+            shown = (bid, ask, last, token.terms)
+            if token.shown != shown:  # most of what changes in a book is behind its best prices
+                token.shown = shown
                 self._books[token.token_id] = Book(
-                    best_bid=token.bids[0][0] if token.bids else None,
-                    best_ask=token.asks[0][0] if token.asks else None,
+                    best_bid=bid,
+                    best_ask=ask,
                     tick_size=token.terms.tick_size,
                     min_order_size=token.terms.min_order_size,
-                    # The feed's current price and the book's last trade say about the same; so the guard has a price.
-                    last_trade_price=token.last_trade if token.last_trade is not None else self.marks.get(key),
+                    last_trade_price=last,
                 )
-            else:
-                self._books.pop(token.token_id, None)
         self._stale_books.clear()
         return dict(self._books)
 
