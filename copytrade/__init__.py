@@ -17,8 +17,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from copytrade.app.backtest.assumptions import Assumptions, FillModel
     from copytrade.app.backtest.engine import backtest
     from copytrade.app.backtest.result import Result
@@ -52,9 +50,7 @@ if TYPE_CHECKING:
     from copytrade.domain.plan import plan, tokens_to_quote, tokens_to_witness
     from copytrade.domain.policy import Policy
     from copytrade.errors import BadInput, CopytradeError
-
-    def open_tape(*paths: str | Path) -> Tape: ...
-    def write_tape(tape: Tape, path: Path) -> int: ...
+    from copytrade.wiring import open_tape, write_tape
 
 
 __version__ = "1.0.0"
@@ -111,7 +107,7 @@ _HOMES = {
     ),
     "Result": "copytrade.app.backtest.result",
     "backtest": "copytrade.app.backtest.engine",
-    **dict.fromkeys(("open_tape", "write_tape"), "copytrade.adapters.tapes"),
+    **dict.fromkeys(("open_tape", "write_tape"), "copytrade.wiring"),
 }
 
 

@@ -24,9 +24,12 @@ from copytrade.adapters.logs import set_up_logging
 from copytrade.adapters.resolver import MarketResolver
 from copytrade.adapters.state_file import DiskStateFile, StateLock
 from copytrade.adapters.system_clock import SystemClock
+from copytrade.adapters.tapes import open_journal, open_tape, write_tape
+from copytrade.adapters.tapes.recording import Services, record, record_history
 from copytrade.app.config import Config, read_config
-from copytrade.app.cycle import Approve, Ports, Result, Trader
+from copytrade.app.cycle import Approve, Ports, Trader
 from copytrade.app.documents import encode_journal_line
+from copytrade.app.outcomes import Result
 from copytrade.app.ports import Clock
 from copytrade.app.state import confirmed_first, start_from
 from copytrade.domain.model import Plan, Snapshot
@@ -35,7 +38,22 @@ from copytrade.errors import RefusedToStart
 if TYPE_CHECKING:
     from copytrade.adapters.signing import OrderSigner
 
-__all__ = ["Demo", "Run", "demonstration", "jitter", "journal_lines", "opened", "set_up_logging", "signer_for"]
+__all__ = [
+    "Demo",
+    "Run",
+    "demonstration",
+    "jitter",
+    "journal_lines",
+    "open_journal",
+    "open_tape",
+    "opened",
+    "record",
+    "record_history",
+    "set_up_logging",
+    "signer_for",
+    "tape_services",
+    "write_tape",
+]
 
 
 @frozen(kw_only=True)
@@ -73,11 +91,8 @@ async def opened(config: Config, signer: OrderSigner | None, *, approve: Approve
     async with contextlib.AsyncExitStack() as stack:
         if signer is not None:
             stack.enter_context(StateLock(config.state_path))
-        data = Http(config.data_api_url, buckets=data_api.BUCKETS, count=count, name="data_api_url")
-        gamma = Http(config.gamma_api_url, buckets=resolver.BUCKETS, count=count, name="gamma_api_url")
-        clob = ClobHttp(config.clob_url, count=count, name="clob_url")
-        for http in (data, gamma, clob):
-            stack.push_async_callback(http.aclose)
+        urls = (config.data_api_url, config.gamma_api_url, config.clob_url)
+        data, gamma, clob = _connections(stack, *urls, count)
         state, journal = DiskStateFile(config.state_path), JournalFolder(config.journal_dir)
         try:
             start = start_from(
@@ -116,6 +131,36 @@ async def opened(config: Config, signer: OrderSigner | None, *, approve: Approve
             retry_after_sec=config.poll_interval_sec,
         )
         yield Run(trader=trader, clock=clock, notes=start.notes, requests=lambda: count.total)
+
+
+def _connections(
+    stack: contextlib.AsyncExitStack, data_api_url: str, gamma_api_url: str, clob_url: str, count: RequestCount
+) -> tuple[Http, Http, ClobHttp]:
+    """The three services, within their limits; closed with `stack`. Raises BadInput."""
+    data = Http(data_api_url, buckets=data_api.BUCKETS, count=count, name="data_api_url")
+    gamma = Http(gamma_api_url, buckets=resolver.BUCKETS, count=count, name="gamma_api_url")
+    clob = ClobHttp(clob_url, count=count, name="clob_url")
+    for http in (data, gamma, clob):
+        stack.push_async_callback(http.aclose)
+    return data, gamma, clob
+
+
+@contextlib.asynccontextmanager
+async def tape_services(
+    *, data_api_url: str, gamma_api_url: str, clob_url: str, version: int = 2
+) -> AsyncIterator[Services]:
+    """What a recording asks, without a key. Raises BadInput."""
+    async with contextlib.AsyncExitStack() as stack:
+        data, gamma, clob = _connections(stack, data_api_url, gamma_api_url, clob_url, RequestCount())
+        yield Services(
+            data=data,
+            feed=DataApi(data, version=version),
+            market=ClobMarketData(clob),
+            resolver=MarketResolver(gamma, clob),
+            clob=clob,
+            clock=SystemClock(),
+            version=version,
+        )
 
 
 @frozen(kw_only=True)

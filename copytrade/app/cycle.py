@@ -19,15 +19,28 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
+from copytrade.app.facts import foreign_orders, keys_of, listed_sizes, sighting, summed, tops, with_ids
+from copytrade.app.outcomes import (
+    AccountRefused,
+    Cycle,
+    NotApproved,
+    OwnFill,
+    Result,
+    dry,
+    fatal,
+    intent,
+    largest_first,
+    new_fills,
+    result_of,
+    sales,
+)
 from copytrade.app.ports import (
     Account,
     Clock,
-    Fill,
     FullBook,
     Journal,
-    LookUp,
     MarketData,
     OpenOrder,
     OrderFate,
@@ -40,34 +53,29 @@ from copytrade.app.ports import (
     SignedOrder,
     StateFile,
     ToSign,
-    TradeStatus,
 )
 from copytrade.app.state import confirmed_first, encode_state
 from copytrade.domain import memory as remembering
 from copytrade.domain.desired import poll_of
-from copytrade.domain.memory import Evidence, Memory, OwnOrder, Sighting, Standing, Traded
+from copytrade.domain.memory import Evidence, Memory, Sighting, Standing, Traded
 from copytrade.domain.model import (
-    LEFT_ALONE,
     ZERO,
     Book,
     Cancel,
     Decision,
     Mode,
-    Order,
     OrderId,
     Place,
     Plan,
     Position,
     Positions,
-    Side,
     Snapshot,
     TokenId,
     TokenKey,
 )
 from copytrade.domain.plan import plan, tokens_to_quote, tokens_to_witness
 from copytrade.domain.policy import Policy
-from copytrade.domain.quote import top_without
-from copytrade.errors import BadInput, RefusedToStart, VenueError
+from copytrade.errors import BadInput, VenueError
 
 # The exchange refuses a GTD order that expires less than 180 s ahead, and takes a minute off (API.md, Orders).
 LEAST_LIFE_SEC = 180
@@ -75,14 +83,6 @@ TAKEN_OFF_SEC = 60
 SKEW_MARGIN_SEC = 10  # between our clock and the exchange's
 
 T = TypeVar("T")
-
-
-class AccountRefused(RefusedToStart):
-    """The exchange refuses this account or this client altogether: the run must not go on (exit code 3)."""
-
-
-class NotApproved(RefusedToStart):
-    """A live start would sell or reduce what the wallet holds, and nobody said yes."""
 
 
 @frozen(kw_only=True)
@@ -99,44 +99,6 @@ class Ports:
 
 
 @frozen(kw_only=True)
-class Result:
-    """What became of one action: `outcome` is confirmed, unconfirmed, accepted, refused, unknown, dropped or dry."""
-
-    action: str  # "cancel" or "place"
-    token_key: TokenKey | None
-    token_id: TokenId
-    outcome: str
-    order_id: OrderId | None = None
-    words: str = ""
-
-
-@frozen(kw_only=True)
-class OwnFill:
-    """A fill of ours that this cycle learned of; shares < 0 take back a trade that failed."""
-
-    order_id: OrderId
-    token_key: TokenKey
-    side: Side
-    price: Decimal
-    shares: Decimal
-
-
-@frozen(kw_only=True)
-class Cycle:
-    """Everything that happened in one cycle, for the journal and for people."""
-
-    number: int
-    snapshot: Snapshot
-    plan: Plan
-    results: tuple[Result, ...]
-    fills: tuple[OwnFill, ...]
-    warnings: tuple[str, ...]
-    started_at: Decimal
-    ended_at: Decimal
-    titles: Mapping[TokenKey, str] = field(factory=dict)
-
-
-@frozen(kw_only=True)
 class _First:
     """The first round of answers: what everything else depends on."""
 
@@ -147,7 +109,7 @@ class _First:
     asked_at: Decimal
 
 
-Approve = Callable[[Plan, Snapshot], Awaitable[bool]]
+Approve = Callable[[Collection[Decision], Snapshot], Awaitable[bool]]  # may these positions be sold or reduced?
 Encode = Callable[[Snapshot, Plan, Collection[Result], Collection[str]], bytes]
 
 
@@ -165,7 +127,7 @@ class Trader:
         may_be_first: bool = False,
         retry_after_sec: Decimal = Decimal(20),
     ) -> None:
-        """`approve` is asked once, before a live start sells; `may_be_first` when no file of an earlier run exists."""
+        """`approve` is asked where the first whole plan would sell; `may_be_first`: no earlier run has left a file."""
         self.memory = memory
         self.executing = False  # an action is in hand: a stop waits for it
         self._ports = ports
@@ -186,18 +148,23 @@ class Trader:
         started_at = self._ports.clock.now()
         snapshot, books = await self._observe()
         plan_ = plan(snapshot)
-        self._warnings += [f"{d.token_key}: {d.warning}" for d in plan_.decisions if d.warning]
         if self._approve is not None and plan_.mode is Mode.NORMAL:
-            if not await self._approve(plan_, snapshot):
-                raise NotApproved("the start was not confirmed: nothing was sent")
+            if due := sales(plan_, self._policy):
+                if not await self._approve(due, snapshot):
+                    raise NotApproved("the start was not confirmed: nothing was sent")
+                # A person may have thought for minutes: what is done now is decided on what is known now.
+                self._warnings = []
+                snapshot, books = await self._observe()
+                plan_ = plan(snapshot)
             self._approve = None
+        self._warnings += [f"{d.token_key}: {d.warning}" for d in plan_.decisions if d.warning]
         self._remember_polls(snapshot)
         results: list[Result] = []
         self.executing = True
         refused: AccountRefused | None = None
         try:
             if self._ports.account is None:
-                results = [_dry(action) for action in plan_.actions]
+                results = [dry(action) for action in plan_.actions]
             else:
                 refused = await self._execute(plan_, snapshot, books, self._ports.account, results)
         finally:
@@ -224,7 +191,7 @@ class Trader:
         """The ids of our orders that may be in the book; none in a dry run, which made none."""
         if self._ports.account is None:
             return ()
-        return tuple(order.order_id for order in self.memory.orders.values() if _may_rest(order))
+        return tuple(order.order_id for order in self.memory.orders.values() if order.may_rest)
 
     async def cancel_all(self) -> tuple[OrderId, ...]:
         """Take down every order of ours that may rest; return the ids of those that may rest still."""
@@ -246,7 +213,7 @@ class Trader:
 
     async def _observe(self) -> tuple[Snapshot, Mapping[TokenId, FullBook]]:
         first = await self._first_round()
-        now, listed = self._ports.clock.now(), _listed(first.listing)
+        now, listed = self._ports.clock.now(), listed_sizes(first.listing)
         # What the first round alone says decides what the second asks; nothing of it is kept.
         guess = self._with_listing(first, listed, now)
         provisional = self._snapshot(first, guess, {}, {}, now, trust_rows=True)
@@ -275,7 +242,7 @@ class Trader:
         if late:  # tokens whose id had to be looked up first
             books = {**books, **await self._books(late)}
             now = self._ports.clock.now()
-        return evolve(snapshot, books=_tops(books, snapshot.open_orders), now=now), books
+        return evolve(snapshot, books=tops(books, snapshot.open_orders), now=now), books
 
     async def _first_round(self) -> _First:
         asked_at = self._ports.clock.now()
@@ -296,8 +263,6 @@ class Trader:
     async def _tried(self, failure: str, answer: Awaitable[T]) -> T | None:
         try:
             return await answer
-        except RefusedToStart:
-            raise
         except VenueError as error:
             self._warnings.append(f"{failure} ({error})")
             return None
@@ -342,7 +307,7 @@ class Trader:
         ids = remembering.to_look_up(self.memory, listed)
         answers = await asyncio.gather(*(self._tried(f"{one}: not looked up", account.look_up(one)) for one in ids))
         return {
-            answer.order_id: _sighting(answer) for answer in answers if answer and answer.fate is not OrderFate.UNKNOWN
+            answer.order_id: sighting(answer) for answer in answers if answer and answer.fate is not OrderFate.UNKNOWN
         }
 
     async def _trades(
@@ -368,7 +333,7 @@ class Trader:
             else:
                 self._warnings.append("this wallet has traded lately: tokens are on hold until their balance is known")
             self._may_be_first = False
-        return asked_at, _summed(fills)
+        return asked_at, summed(fills)
 
     async def _learn_clock_offset(self) -> Decimal | None:
         """The exchange's clock less ours, asked once: an order's expiration is told by the exchange's."""
@@ -394,7 +359,7 @@ class Trader:
         strangers = {order.token_id for order in first.listing if order.order_id not in self.memory.orders}
         before = self.memory
         self.memory = remembering.observed(before, evidence, now=now, policy=self._policy)
-        self._fills += _new_fills(before, self.memory)
+        self._fills += new_fills(before, self.memory)
         self.memory = remembering.strangers_listed(self.memory, strangers, now)
 
     def _snapshot(
@@ -417,14 +382,14 @@ class Trader:
         snapshot = Snapshot(
             now=now,
             policy=self._policy,
-            target=_with_ids(first.target, ids),
-            mine=_with_ids(first.mine, ids),
+            target=with_ids(first.target, ids),
+            mine=with_ids(first.mine, ids),
             token_map=ids,
             books=books,
             orders_ok=dry or first.listing is not None,
             open_orders=live,
             in_doubt=in_doubt,
-            foreign_orders=_foreign(first.listing or (), memory),
+            foreign_orders=foreign_orders(first.listing or (), memory),
             cash=first.cash,
             ledgers=remembering.ledgers(memory),
             witnesses=witnesses,
@@ -435,7 +400,7 @@ class Trader:
     def _holds(self, snapshot: Snapshot, memory: Memory) -> dict[TokenKey, Decimal]:
         holds = {key: hold.until for key, hold in memory.holds.items() if hold.until > snapshot.now}
         if memory.recovery is not None:
-            for key in _keys(snapshot):
+            for key in keys_of(snapshot):
                 until = remembering.unrestored_until(memory, key, snapshot.token_map.get(key), self._policy)
                 if until is not None:
                     # Past that time only the balance is missing: it is asked for in the next cycle.
@@ -448,7 +413,7 @@ class Trader:
             return []
         quiet = set(wanted_books) - snapshot.open_orders.keys() - snapshot.in_doubt.keys()
         due = []
-        for key in _keys(snapshot):
+        for key in keys_of(snapshot):
             token_id = snapshot.token_map.get(key)
             if token_id not in quiet:
                 continue
@@ -470,9 +435,9 @@ class Trader:
         """Do what the plan says, cancels first; fill `results`. Returns what ends the run, if anything does."""
         dropped = await self._cancel(plan_.cancels, account, results)
         places = []
-        for place in _largest_first(plan_.places, plan_.decisions):
+        for place in largest_first(plan_.places, plan_.decisions):
             if place.token_id in dropped:
-                results.append(_result(place, "dropped", words=dropped[place.token_id]))
+                results.append(result_of(place, "dropped", words=dropped[place.token_id]))
             else:
                 places.append(place)
         signed = self._sign(places, books, account, results)
@@ -480,12 +445,12 @@ class Trader:
             return None
         self.memory = remembering.intended(
             self.memory,
-            [_intent(place, order, self._ports.clock.now()) for place, order in signed],
+            [intent(place, order, self._ports.clock.now()) for place, order in signed],
             poll_of(snapshot.mine),
         )
         if not self._save():
             self.memory = remembering.refused(self.memory, [order.order_id for _, order in signed])
-            results += [_result(place, "dropped", words="the state could not be saved") for place, _ in signed]
+            results += [result_of(place, "dropped", words="the state could not be saved") for place, _ in signed]
             return None
         answers = await account.post([order for _, order in signed])
         return await self._record(signed, answers, account, results)
@@ -538,7 +503,7 @@ class Trader:
             try:
                 signed.append((place, account.sign([to_sign])[0]))
             except BadInput as error:
-                results.append(_result(place, "dropped", words=f"it can't be signed exactly: {error}"))
+                results.append(result_of(place, "dropped", words=f"it can't be signed exactly: {error}"))
         return signed
 
     def _expiration(self) -> int:
@@ -558,30 +523,30 @@ class Trader:
         by_id = {answer.order_id: answer for answer in answers}
         accepted: dict[OrderId, Decimal] = {}
         never, taken, hold = [], [], []
-        fatal: AccountRefused | None = None
+        ends: AccountRefused | None = None
         stale_balance = False
         for place, order in signed:
             answer = by_id.get(order.order_id) or PostAnswer(order_id=order.order_id, fate=PostFate.UNKNOWN)
-            results.append(_result(place, answer.fate.value.lower(), order_id=order.order_id, words=answer.words))
+            results.append(result_of(place, answer.fate.value.lower(), order_id=order.order_id, words=answer.words))
             if answer.fate is PostFate.ACCEPTED:
                 accepted[order.order_id] = answer.matched
                 taken.append(place.token_key)
             elif answer.fate is PostFate.REFUSED:
                 never.append(order.order_id)
                 if answer.refusal in (Refusal.ACCOUNT, Refusal.CLIENT):
-                    fatal = _fatal(answer)
+                    ends = fatal(answer)
                 elif answer.refusal in (Refusal.NOT_TRADABLE, Refusal.BALANCE, Refusal.OTHER):
                     hold.append(place.token_key)
                 stale_balance = stale_balance or answer.refusal is Refusal.BALANCE
         before = self.memory
         self.memory = remembering.acknowledged(before, accepted, now)
-        self._fills += _new_fills(before, self.memory)
+        self._fills += new_fills(before, self.memory)
         self.memory = remembering.refused(self.memory, never)
         self.memory = remembering.released(self.memory, taken)
         self.memory = remembering.held(self.memory, hold, now)
-        if stale_balance and fatal is None:  # perhaps only the exchange's cache is stale (API.md, Orders)
+        if stale_balance and ends is None:  # perhaps only the exchange's cache is stale (API.md, Orders)
             await self._tried("the exchange's balance cache could not be refreshed", account.refresh_cash())
-        return fatal
+        return ends
 
     # -- remember -----------------------------------------------------------------------------------------------------
 
@@ -619,145 +584,3 @@ class Trader:
             self._ports.journal.append(snapshot.now, self._encode_line(snapshot, plan_, results, tuple(self._warnings)))
         except OSError as error:
             self._warnings.append(f"the journal could not be written: {error}")
-
-
-# -- pure helpers -----------------------------------------------------------------------------------------------------
-
-
-def _listed(listing: Collection[OpenOrder] | None) -> dict[OrderId, Decimal]:
-    return {order.order_id: order.matched for order in listing or ()}
-
-
-def _sighting(answer: LookUp) -> Sighting:
-    return Sighting(resting=answer.fate is OrderFate.LIVE, matched=answer.matched)
-
-
-def _summed(fills: Iterable[Fill]) -> dict[OrderId, Traded]:
-    """The trades of each order, each trade once."""
-    sums: dict[OrderId, Traded] = {}
-    for fill in {(fill.trade_id, fill.order_id): fill for fill in fills}.values():
-        before = sums.get(fill.order_id, Traded())
-        failed = fill.status is TradeStatus.FAILED
-        sums[fill.order_id] = Traded(
-            traded=before.traded + (ZERO if failed else fill.size),
-            failed=before.failed + (fill.size if failed else ZERO),
-            confirmed=before.confirmed + (fill.size if fill.status is TradeStatus.CONFIRMED else ZERO),
-        )
-    return sums
-
-
-def _tops(books: Mapping[TokenId, FullBook], live: Mapping[TokenId, tuple[Order, ...]]) -> dict[TokenId, Book]:
-    """The best prices of each book once our own orders are taken out of it."""
-    return {
-        token_id: Book(
-            best_bid=top_without(((level.price, level.size) for level in book.bids), live.get(token_id, ()), Side.BUY),
-            best_ask=top_without(((level.price, level.size) for level in book.asks), live.get(token_id, ()), Side.SELL),
-            tick_size=book.tick_size,
-            min_order_size=book.min_order_size,
-            last_trade_price=book.last_trade_price,
-        )
-        for token_id, book in books.items()
-    }
-
-
-def _with_ids(positions: Positions, ids: Mapping[TokenKey, TokenId]) -> Positions:
-    rows = tuple(evolve(row, token_id=ids.get(row.token_key)) for row in positions.positions)
-    return evolve(positions, positions=rows)
-
-
-def _foreign(listing: Iterable[OpenOrder], memory: Memory) -> dict[TokenId, tuple[Order, ...]]:
-    foreign: dict[TokenId, list[Order]] = {}
-    for order in listing:
-        if order.order_id not in memory.orders:
-            foreign.setdefault(order.token_id, []).append(
-                Order(
-                    order_id=order.order_id,
-                    side=order.side,
-                    price=order.price,
-                    size=order.size,
-                    matched=min(order.matched, order.size),
-                    ts=max(order.ts, ZERO),
-                )
-            )
-    return {token_id: tuple(orders) for token_id, orders in foreign.items()}
-
-
-def _keys(snapshot: Snapshot) -> set[TokenKey]:
-    rows = (*snapshot.target.positions, *snapshot.mine.positions)
-    polled = {key for poll in snapshot.target_history for key in poll}
-    return {row.token_key for row in rows} | polled | snapshot.ledgers.keys()
-
-
-def _may_rest(order: OwnOrder) -> bool:
-    return order.standing in (Standing.INTENT, Standing.OPEN) or (
-        order.standing is Standing.GONE and not order.cancelled
-    )
-
-
-def _new_fills(before: Memory, after: Memory) -> Iterable[OwnFill]:
-    """What one transition learned. An order that it dropped has no part in the sums any more: that was taken back."""
-    for order_id, known in before.orders.items():
-        order = after.orders.get(order_id)
-        shares = -known.unfolded if order is None else order.filled - known.filled
-        if shares != 0:
-            yield OwnFill(
-                order_id=order_id, token_key=known.token_key, side=known.side, price=known.price, shares=shares
-            )
-
-
-def _largest_first(places: Iterable[Place], decisions: Iterable[Decision]) -> list[Place]:
-    """The largest gaps in pUSD first: where the exchange's order limit makes us wait, they wait least."""
-    gaps = {one.token_key: abs(one.delta) * (one.ref_price or ZERO) for one in decisions}
-    return sorted(places, key=lambda place: (-gaps.get(place.token_key, ZERO), place.token_key))
-
-
-def _intent(place: Place, order: SignedOrder, now: Decimal) -> OwnOrder:
-    return OwnOrder(
-        order_id=order.order_id,
-        token_key=place.token_key,
-        token_id=place.token_id,
-        side=place.side,
-        price=place.price,
-        size=place.size,
-        ts=now,
-        expiration=Decimal(order.expiration),
-    )
-
-
-def _result(place: Place, outcome: str, *, order_id: OrderId | None = None, words: str = "") -> Result:
-    return Result(
-        action="place",
-        token_key=place.token_key,
-        token_id=place.token_id,
-        outcome=outcome,
-        order_id=order_id,
-        words=words,
-    )
-
-
-def _dry(action: Cancel | Place) -> Result:
-    match action:
-        case Cancel():
-            return Result(
-                action="cancel",
-                token_key=action.token_key,
-                token_id=action.token_id,
-                outcome="dry",
-                order_id=action.order_id,
-            )
-        case Place():
-            return _result(action, "dry")
-
-
-def _fatal(answer: PostAnswer) -> AccountRefused:
-    if answer.refusal is Refusal.CLIENT:
-        return AccountRefused(f"the exchange does not take this client's orders ({answer.words}): update copytrade")
-    return AccountRefused(
-        f"the exchange refuses this account ({answer.words}): nothing more is sent. Check at the exchange that it may "
-        "trade from here, and that my_address and signature_type belong to the signing key"
-    )
-
-
-def sales(plan_: Plan, policy: Policy) -> tuple[Decision, ...]:
-    """The decisions that would sell or reduce what the wallet holds, now or in the cycles that follow."""
-    return tuple(one for one in plan_.decisions if one.delta < -policy.deadband_shares and one.reason not in LEFT_ALONE)

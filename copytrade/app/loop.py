@@ -2,8 +2,8 @@
 
 A cycle starts at every multiple of the poll interval (no drift), a little later by chance (nobody polls in step with
 us). A stop wakes the sleep at once; what is being executed is finished, what is only being asked for is let go. Then
-our own orders are taken down (`on_stop`), checked against the exchange's listing, and the memory is saved. All that
-takes 10 s at most; an order that could not be confirmed as gone is told, and expires by itself.
+our own orders are taken down (`on_stop`), again and again until the exchange confirms each, and the memory is saved.
+All that takes 10 s at most; an order that could not be confirmed as gone is told, and expires by itself.
 
 Not here: what a cycle does (cycle.py), signals and screens (cli/run.py).
 """
@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
-from copytrade.app.cycle import Cycle, Trader
+from copytrade.app.cycle import Trader
+from copytrade.app.outcomes import Cycle
 from copytrade.app.ports import Clock
 from copytrade.domain.model import OrderId
 

@@ -104,6 +104,11 @@ class OwnOrder:
         """True when nothing is left to be matched, up to the cent that fills may come out short."""
         return self.size - self.filled <= CENT
 
+    @property
+    def may_rest(self) -> bool:
+        """True while it may be in the book: nobody confirmed that it is not. A listing alone is no confirmation."""
+        return not self.cancelled and self.standing is not Standing.SETTLED
+
     def as_order(self) -> Order:
         """The order as a fact of a snapshot."""
         return Order(

@@ -14,7 +14,8 @@ from copytrade.adapters.simulated.in_process import (
 )
 from copytrade.adapters.simulated.records import Manners, SimOrder
 from copytrade.adapters.simulated.scenario import LEADER, condition_id_of, small_world, yes_of
-from copytrade.app.cycle import Cycle, Ports, Trader
+from copytrade.app.cycle import Approve, Ports, Trader
+from copytrade.app.outcomes import Cycle
 from copytrade.app.state import decode_state, memory_of
 from copytrade.domain.memory import Memory, OwnOrder
 from copytrade.domain.model import ZERO
@@ -104,7 +105,7 @@ class Stage:
         self.journal = journal
         self.begin(memory or Memory(), may_be_first=may_be_first)
 
-    def begin(self, memory: Memory, *, may_be_first: bool = False) -> None:
+    def begin(self, memory: Memory, *, may_be_first: bool = False, approve: Approve | None = None) -> None:
         """A new process with this memory."""
         ports = Ports(
             feed=SimulatedFeed(self.world, self.clock),
@@ -115,7 +116,9 @@ class Stage:
             state=self.disk,
             journal=self.journal,
         )
-        self.trader = Trader(ports, self.policy, memory, may_be_first=may_be_first, encode_line=lambda *_: b"{}")
+        self.trader = Trader(
+            ports, self.policy, memory, may_be_first=may_be_first, approve=approve, encode_line=lambda *_: b"{}"
+        )
 
     def crash(self, document: bytes | None = None) -> None:
         """The process is gone; another goes on from what the disk holds (or held: `document`)."""

@@ -7,6 +7,7 @@ from attrs import evolve
 
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.records import Manners, NewOrder
+from copytrade.adapters.simulated.scenario import LEADER
 from copytrade.domain.memory import Memory, Standing, recovering
 from copytrade.domain.model import Side
 from tests.app.stage import ME, POLICY, START, Stage, outcomes, reason
@@ -249,3 +250,30 @@ def test_a_token_that_is_resolved_late_gets_its_book_in_the_same_cycle() -> None
     cycle = stage.cycle()
     assert reason(cycle, stage.key()) == "QUOTED"
     assert outcomes(cycle) == ["accepted"]
+
+
+class TestTheStartPrompt:
+    """DESIGN 9: a live start that would sell asks first. What is done after the answer is decided after the answer."""
+
+    def test_a_plan_that_grew_old_at_the_prompt_is_not_carried_out(self):
+        stage = Stage(mine={0: "60"})  # 20 are wanted
+
+        async def answers_late(*_: object) -> bool:
+            stage.clock.shows += 600
+            stage.exchange.tick(stage.clock.shows)
+            stage.exchange.hold(LEADER, stage.yes(), Decimal(300))  # now 60 are
+            return True
+
+        stage.begin(Memory(), approve=answers_late)
+        cycle = stage.cycle()
+        assert stage.live() == []
+        assert reason(cycle, stage.key()) == "IN_BAND"
+
+    def test_nobody_is_asked_where_nothing_would_be_sold(self):
+        stage = Stage()
+
+        async def never(*_: object) -> bool:
+            raise AssertionError("there is nothing to ask about")
+
+        stage.begin(Memory(), approve=never)
+        assert outcomes(stage.cycle()) == ["accepted"]

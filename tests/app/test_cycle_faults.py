@@ -7,7 +7,7 @@ from attrs import evolve
 
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.records import Manners, Mode
-from copytrade.app.cycle import AccountRefused
+from copytrade.app.outcomes import AccountRefused
 from copytrade.app.state import decode_state, memory_of
 from copytrade.domain import model
 from copytrade.domain.memory import Memory, Standing

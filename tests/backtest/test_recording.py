@@ -6,15 +6,16 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+from attrs import asdict
 
 from copytrade.adapters.simulated.scenario import LEADER, yes_of
 from copytrade.adapters.simulated.server import serve
 from copytrade.adapters.tapes import open_tape
-from copytrade.adapters.tapes.recording import record, services
 from copytrade.app import cli
 from copytrade.app.backtest.assumptions import Assumptions
 from copytrade.app.backtest.engine import backtest
 from copytrade.app.backtest.tape import Beat, BookSeen, LeaderHeld, TokenListed
+from copytrade.wiring import record
 from tests.e2e.driving import busy, world_of
 
 
@@ -27,11 +28,7 @@ def tape_path(tmp_path_factory):
 
     async def talk():
         async with serve(world) as urls:
-            asked_urls = {
-                "data_api_url": urls.data_api_url,
-                "gamma_api_url": urls.gamma_api_url,
-                "clob_url": urls.clob_url,
-            }
+            asked_urls = asdict(urls)
 
             def watch(seen):
                 polls.append(seen)
@@ -39,7 +36,7 @@ def tape_path(tmp_path_factory):
                     world.exchange.hold(LEADER, yes_of(world, 0), Decimal(0))
                     world.exchange.hold(LEADER, yes_of(world, 1), Decimal(700))
 
-            async with services(asked_urls) as asked:
+            async with tape_services(**asked_urls) as asked:
                 await record(
                     asked, LEADER, path, interval=Decimal("0.2"), stopped=lambda: len(polls) >= 12, watch=watch
                 )

@@ -25,9 +25,10 @@ from copytrade.adapters.simulated.server import Urls
 from copytrade.adapters.simulated.world import World
 from copytrade.adapters.system_clock import SystemClock
 from copytrade.app.config import Config, read_config
-from copytrade.app.cycle import Approve, Cycle
+from copytrade.app.cycle import Approve
 from copytrade.app.documents import decode_snapshot, plan_object
 from copytrade.app.loop import Ending, follow
+from copytrade.app.outcomes import Cycle
 from copytrade.app.writing import to_json
 from copytrade.domain.model import Side
 from copytrade.domain.plan import plan

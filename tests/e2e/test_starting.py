@@ -12,7 +12,7 @@ from copytrade.adapters.simulated.faults import Endpoint
 from copytrade.adapters.simulated.scenario import LEADER, yes_of
 from copytrade.adapters.simulated.server import serve
 from copytrade.app.cli import main
-from copytrade.app.cycle import NotApproved
+from copytrade.app.outcomes import NotApproved
 from copytrade.app.state import encode_state
 from copytrade.domain.memory import Memory
 from copytrade.domain.policy import Policy
@@ -67,7 +67,7 @@ class TestTheStartPrompt:
     def test_a_no_sends_nothing_and_ends_the_run(self, tmp_path):
         world = world_of(tokens=1, mine={1: "40"})
 
-        async def no(plan, snapshot) -> bool:
+        async def no(due, snapshot) -> bool:
             return False
 
         async def talk():
@@ -236,7 +236,7 @@ class TestABrokenState:
         world = world_of(tokens=1, mine={1: "40"})
         (tmp_path / "state.json").write_bytes(BROKEN)
 
-        async def no(plan, snapshot) -> bool:
+        async def no(due, snapshot) -> bool:
             return False
 
         async def talk():

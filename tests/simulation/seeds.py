@@ -21,7 +21,8 @@ from copytrade.adapters.simulated.in_process import (
 )
 from copytrade.adapters.simulated.records import Manners, NewOrder
 from copytrade.adapters.simulated.scenario import LEADER, condition_id_of, small_world, yes_of
-from copytrade.app.cycle import Cycle, Ports, Trader
+from copytrade.app.cycle import Ports, Trader
+from copytrade.app.outcomes import Cycle
 from copytrade.app.ports import CancelAnswer, PostAnswer, SignedOrder
 from copytrade.app.state import start_from
 from copytrade.domain.model import CENT_SHARE, Mode, Positions, Reason, Side

@@ -9,18 +9,13 @@ A positions answer that is not whole changes nothing; it is counted. A token who
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
 from attrs import define, field, frozen
 
-from copytrade.adapters.clob import ClobHttp, ClobMarketData
-from copytrade.adapters.data_api import DataApi
 from copytrade.adapters.http import Http
-from copytrade.adapters.resolver import MarketResolver
-from copytrade.adapters.system_clock import SystemClock
 from copytrade.adapters.tapes.history import (
     Difference,
     differences,
@@ -41,7 +36,7 @@ DEPTH = 20  # levels of each side that are kept
 
 @frozen(kw_only=True)
 class Services:
-    """Where to ask."""
+    """Where to ask. wiring.py makes them."""
 
     data: Http
     feed: PositionsFeed
@@ -61,26 +56,6 @@ class Seen:
     records: int
     missed: int  # polls whose answer was not whole
     words: str = ""
-
-
-@contextlib.asynccontextmanager
-async def services(urls: Mapping[str, str], *, version: int = 2) -> AsyncIterator[Services]:
-    """Connections to the services at `data_api_url`, `gamma_api_url` and `clob_url`. Raises BadInput."""
-    async with contextlib.AsyncExitStack() as stack:
-        data = Http(urls["data_api_url"], name="data_api_url")
-        gamma = Http(urls["gamma_api_url"], name="gamma_api_url")
-        clob = ClobHttp(urls["clob_url"], name="clob_url")
-        for http in (data, gamma, clob):
-            stack.push_async_callback(http.aclose)
-        yield Services(
-            data=data,
-            feed=DataApi(data, version=version),
-            market=ClobMarketData(clob),
-            resolver=MarketResolver(gamma, clob),
-            clob=clob,
-            clock=SystemClock(),
-            version=version,
-        )
 
 
 # -- watching ---------------------------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from copytrade.app.cli.render import interval, short, short_id, shown
-from copytrade.app.cycle import Cycle, OwnFill, Result
+from copytrade.app.cli.render import action_text, interval, short, shown
+from copytrade.app.outcomes import Cycle, OwnFill, Result
 from copytrade.app.reading import printable
-from copytrade.domain.model import Cancel, Decision, Place, Reason, Side, TokenKey
+from copytrade.domain.model import Cancel, Decision, Reason, Side, TokenId, TokenKey
 
 
 def cycle_lines(cycle: Cycle, *, requests: int, every_token: bool) -> Iterator[str]:
@@ -32,10 +32,10 @@ def cycle_lines(cycle: Cycle, *, requests: int, every_token: bool) -> Iterator[s
                 yield f"  safe mode: {name} positions are {'incomplete' if positions.ok else 'not to be had'}"
     for fill in cycle.fills:
         yield f"  {_fill(fill)}"
-    results = {(result.action, result.order_id or result.token_id): result for result in cycle.results}
+    actions_of = _actions(cycle)
     quiet = 0
     for decision in plan.decisions:
-        actions = list(_actions(decision, cycle, results))
+        actions = actions_of.get((decision.token_key, decision.token_id), [])
         if not every_token and not actions and decision.reason in (Reason.IN_BAND, Reason.REDEEMABLE, Reason.COMBO):
             quiet += 1
             continue
@@ -52,24 +52,22 @@ def _decision(decision: Decision, title: str | None) -> str:
     return f"{name:<52} want {want:>8}   hold {hold:>8}   {decision.reason.value}"
 
 
-def _actions(decision: Decision, cycle: Cycle, results: dict[tuple[str, str], Result]) -> Iterator[str]:
+def _actions(cycle: Cycle) -> dict[tuple[TokenKey | None, TokenId | None], list[str]]:
+    """The actions of each token in words, with what became of them. There is at most one place on a token."""
+    cancels = {one.order_id: one for one in cycle.results if one.action == "cancel"}
+    places = {one.token_id: one for one in cycle.results if one.action == "place"}
+    lines: dict[tuple[TokenKey | None, TokenId | None], list[str]] = {}
     for action in cycle.plan.actions:
-        if action.token_key != decision.token_key or action.token_id != decision.token_id:
-            continue
-        match action:
-            case Cancel():
-                result = results.get(("cancel", action.order_id))
-                yield f"cancel {short_id(action.order_id)}  {action.reason.value}{_outcome(result)}"
-            case Place():
-                result = next(
-                    (one for one in cycle.results if one.action == "place" and one.token_id == action.token_id), None
-                )
-                yield f"{action.side.value} {shown(action.size)} @ {action.price}{_outcome(result)}"
+        result = cancels.get(action.order_id) if isinstance(action, Cancel) else places.get(action.token_id)
+        lines.setdefault((action.token_key, action.token_id), []).append(action_text(action) + _outcome(result))
+    return lines
 
 
 def _outcome(result: Result | None) -> str:
-    if result is None or result.outcome == "dry":
-        return "   (dry run: not sent)" if result is not None else ""
+    if result is None:
+        return ""
+    if result.outcome == "dry":
+        return "   (dry run: not sent)"
     return f"   {result.outcome}" + (f": {printable(result.words)}" if result.words else "")
 
 

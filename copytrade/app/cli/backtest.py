@@ -10,7 +10,6 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,7 +70,9 @@ def backtest(
             else:
                 cells = sweep_here(history, jobs, done=step, workers=workers)
         if report is not None:
-            _write(report, _reporting().sweep_report(history, cells, command=_command()))
+            from copytrade.app.backtest.report import sweep_report
+
+            _write(report, sweep_report(history, cells, command=_command()))
         show(json_of(cells) if as_json else "\n".join([*cell_lines(cells), ""]))
         return
     policy, assumptions = read_settings(given, config=raw, source="--set")
@@ -81,9 +82,9 @@ def backtest(
         )
         priced = [costs(history, result) for result in (optimistic, pessimistic)] if with_costs or report else []
         if report is not None:
-            page = _reporting().report(
-                history, optimistic, pessimistic, costs=tuple(priced), command=_command(), seed=seed
-            )
+            from copytrade.app.backtest.report import report as reported
+
+            page = reported(history, optimistic, pessimistic, costs=tuple(priced), command=_command(), seed=seed)
             _write(report, page)
     if as_json:
         show(json_of({"optimistic": optimistic, "pessimistic": pessimistic, "costs": priced}))
@@ -99,26 +100,21 @@ def backtest(
 def _open(paths: Sequence[Path], max_gap: float | None) -> Tape:
     from attrs import evolve
 
-    import copytrade
+    from copytrade import wiring
 
-    tape: Tape = copytrade.open_tape(*paths)
+    tape = wiring.open_tape(*paths)
     return tape if max_gap is None else evolve(tape, max_gap_sec=Decimal(str(max_gap)))
 
 
 def _compare(paths: Sequence[Path], *, as_json: bool) -> None:
+    from copytrade import wiring
     from copytrade.app.backtest.parity import parity
 
-    # Reading journals is an adapter's, and a command reaches adapters by what the package hands out.
-    journals = import_module("copytrade.adapters.tapes")
-    found = parity(journals.open_journal(*paths))
+    found = parity(wiring.open_journal(*paths))
     if as_json:
         show(json_of({"cycles": found.cycles, "same": found.same, "share": found.share, "differ": found.differences}))
     else:
         show("\n".join([*parity_lines(found), ""]))
-
-
-def _reporting() -> Any:
-    return import_module("copytrade.app.backtest.report")
 
 
 def _pairs(flag: str, texts: Sequence[str]) -> Mapping[str, str]:

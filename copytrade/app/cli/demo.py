@@ -15,9 +15,9 @@ from attrs import define
 
 from copytrade.app.cli._screen import cycle_lines
 from copytrade.app.cli.render import shown
-from copytrade.app.cycle import Cycle
 from copytrade.app.documents import decode_snapshot, plan_object
 from copytrade.app.loop import follow
+from copytrade.app.outcomes import Cycle
 from copytrade.app.writing import to_json
 from copytrade.domain.model import LEFT_ALONE, CancelReason
 from copytrade.domain.plan import plan

@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 from decimal import Decimal
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,14 +62,11 @@ def _address(text: str) -> str:
     return found
 
 
-def _recording() -> Any:
-    return import_module("copytrade.adapters.tapes.recording")
-
-
 async def _history(wallet: str, out: Path, urls: dict[str, str], version: int, since: Decimal) -> None:
-    recording = _recording()
-    async with recording.services(urls, version=version) as asked:
-        count, differing, notes = await recording.record_history(asked, wallet, out, since=since)
+    from copytrade import wiring
+
+    async with wiring.tape_services(**urls, version=version) as asked:
+        count, differing, notes = await wiring.record_history(asked, wallet, out, since=since)
     lines = [f"{out}: {count:,} records"]
     lines += [f"  {note}" for note in notes]
     lines += [f"  {one.token_key}   replayed {one.replayed}   today {one.today}" for one in differing]
@@ -80,7 +76,8 @@ async def _history(wallet: str, out: Path, urls: dict[str, str], version: int, s
 async def _watch(
     wallet: str, out: Path, urls: dict[str, str], version: int, poll: Decimal, seconds: float | None
 ) -> None:
-    recording = _recording()
+    from copytrade import wiring
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -102,7 +99,7 @@ async def _watch(
         except TimeoutError:
             pass
 
-    async with recording.services(urls, version=version) as asked:
-        await recording.record(asked, wallet, out, interval=poll, stopped=stop.is_set, watch=watch, wait=wait)
+    async with wiring.tape_services(**urls, version=version) as asked:
+        await wiring.record(asked, wallet, out, interval=poll, stopped=stop.is_set, watch=watch, wait=wait)
     for seen in last:
         show(f"{out}: {seen.polls:,} polls, {seen.missed:,} of them not whole, {seen.records:,} records\n")

@@ -11,7 +11,7 @@ import inspect
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,10 +19,11 @@ import typer
 
 from copytrade.app.cli._screen import cycle_lines, sale_lines
 from copytrade.app.config import CANCEL, KEYS, NOTHING_STARTED, Config, read_config
-from copytrade.app.cycle import Approve, Cycle, NotApproved, sales
+from copytrade.app.cycle import Approve
 from copytrade.app.loop import Ending, follow
+from copytrade.app.outcomes import Cycle, NotApproved
 from copytrade.app.reading import FLAG
-from copytrade.domain.model import Plan, Snapshot
+from copytrade.domain.model import Decision, Snapshot
 from copytrade.errors import BadInput, Fault
 
 DEFAULT_CONFIG = "copytrade_config.json"
@@ -95,7 +96,7 @@ async def _run(config: Config, dry: bool, once: bool, yes: bool, keystore: Path 
 
     wiring.set_up_logging(level=log_level)
     signer = None if dry else wiring.signer_for(config, keystore)
-    approve = None if dry else _asking(config, yes)
+    approve = None if dry else _asking(yes)
     async with wiring.opened(config, signer, approve=approve) as ready:
         for note in ready.notes:
             print(f"note: {note}", file=sys.stderr)
@@ -139,13 +140,10 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(name, stop.set)
 
 
-def _asking(config: Config, yes: bool) -> Approve:
+def _asking(yes: bool) -> Approve:
     """Ask before a live start sells or reduces what the wallet holds; without a terminal only `--yes` answers."""
 
-    async def approve(plan: Plan, snapshot: Snapshot) -> bool:
-        due = sales(plan, config.policy)
-        if not due:
-            return True
+    async def approve(due: Collection[Decision], snapshot: Snapshot) -> bool:
         titles = {row.token_key: row.title for row in (*snapshot.target.positions, *snapshot.mine.positions)}
         print(f"This start would sell or reduce {len(due)} of the positions that the wallet holds:")
         for line in sale_lines(due, titles):
