@@ -29,7 +29,7 @@ check: $(VENV)/.dev $(VENV)/.self
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@if [ -f scripts/check_docs.py ]; then echo "$(BIN)/python scripts/check_docs.py"; $(BIN)/python scripts/check_docs.py; fi
+	$(BIN)/python scripts/check_docs.py
 
 # The runtime lock is compiled under the pins of the development lock, so that both fit into one folder.
 # uv does not read pip's configuration: where pip is told of another index, uv is told of the same.
