@@ -18,7 +18,8 @@ Rule 1: "not found" proves nothing for a young order. It is GONE once a listing 
 Rule 2: a GONE order that no look-up knows is settled by our trades, read `fill_grace_sec` after it may last have
         rested.
 Rule 3: a trade that FAILED never happened: its fill is taken back while it is in the sums.
-Rule 4: a ledger starts anew (`base` := what is reported) only in the quiet, and is never dropped.
+Rule 4: a ledger starts anew (`base` := what is reported) only in the quiet, and is never dropped; on the word of a
+        witness only where no order of ours rests, which may have filled since the listing was read.
 Rule 5: after a start on a lost state a token is on hold until the exchange's own balance of it may be believed.
 
 Not here: reading and writing it down (app/state.py).   Read next: app/cycle.py
@@ -381,11 +382,15 @@ def mine_polled(
 ) -> Memory:
     """A complete answer about our own positions: it is what the next is compared with, and ledgers may start anew."""
     doubted = set(in_doubt)
+    # A witness is asked after the listing was read. What an order of ours filled in between is in the one and not in
+    # the other, and would be counted twice: the witness restarts a ledger only where none rests. (seed 9454)
+    resting = {order.token_key for order in memory.orders.values() if order.standing is not Standing.SETTLED}
     bases: dict[TokenKey, Base] = {}
     restarted: set[TokenKey] = set()
     for key, ledger in ledgers(memory).items():
         size = reported.get(key, ZERO)
-        if may_restart(size, ledger, witnesses.get(key), in_doubt=key in doubted, now=now, policy=policy):
+        witness = None if key in resting else witnesses.get(key)
+        if may_restart(size, ledger, witness, in_doubt=key in doubted, now=now, policy=policy):
             bases[key] = Base(base=size, moved_at=ledger.moved_at, seen=size)
             restarted.add(key)
         else:

@@ -177,9 +177,11 @@ class MemoryMachine(RuleBasedStateMachine):
             if known.standing in (Standing.INTENT, Standing.OPEN) and asked_at - known.ts < GRACE:
                 assert after_it is None or after_it.standing is not Standing.GONE, "not found proves nothing yet"
 
-    @rule(lag=st.sampled_from([0, 0, 0, 5, 40, 120, 290]))
-    def poll(self, lag: int) -> None:
-        """The feed's answer is up to `lag` old; a witness, where one is asked for, tells the truth."""
+    @rule(lag=st.sampled_from([0, 0, 0, 5, 40, 120, 290]), filled_meanwhile=st.sampled_from([0, 0, 3, 10]))
+    def poll(self, lag: int, filled_meanwhile: int = 0) -> None:
+        """The feed's answer is up to `lag` old; a witness tells the truth, and is asked after the listing was read."""
+        if filled_meanwhile:
+            self.somebody_takes(filled_meanwhile)
         _, in_doubt = remembering.live_and_in_doubt(self.memory, self.asked_at)
         self.memory = remembering.mine_polled(
             self.memory,
@@ -223,7 +225,7 @@ class MemoryMachine(RuleBasedStateMachine):
                 self.somebody_takes(part)
             self.observe(lag, finds, took, part, 0, data.draw(st.booleans()))
             self.the_ledger_explains_the_truth()
-            self.poll(0)
+            self.poll(data.draw(st.sampled_from([0, 0, 290])), data.draw(st.sampled_from([0, 0, 3])))
             self.the_ledger_explains_the_truth()
 
     @rule()
