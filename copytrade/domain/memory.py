@@ -35,7 +35,7 @@ from attrs import evolve, field, frozen
 
 from copytrade.domain.amounts import CENT
 from copytrade.domain.desired import Poll
-from copytrade.domain.exposure import may_restart
+from copytrade.domain.exposure import restarts_from
 from copytrade.domain.model import (
     ZERO,
     Ledger,
@@ -390,8 +390,9 @@ def mine_polled(
     for key, ledger in ledgers(memory).items():
         size = reported.get(key, ZERO)
         witness = None if key in resting else witnesses.get(key)
-        if may_restart(size, ledger, witness, in_doubt=key in doubted, now=now, policy=policy):
-            bases[key] = Base(base=size, moved_at=ledger.moved_at, seen=size)
+        base = restarts_from(size, ledger, witness, in_doubt=key in doubted, now=now, policy=policy)
+        if base is not None:
+            bases[key] = Base(base=base, moved_at=ledger.moved_at, seen=size)
             restarted.add(key)
         else:
             bases[key] = evolve(memory.bases[key], seen=size)

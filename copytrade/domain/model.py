@@ -156,6 +156,7 @@ class Exposure:
 
     lo: Decimal
     hi: Decimal
+    unsure: Decimal = ZERO  # shares of `lo`, a cent at most, that one of two sources that agree does not have
     warning: str = ""  # what a person should look at; never steers an action
 
 

@@ -303,7 +303,7 @@ def _limits(
 
 def _sold(token: Token, gap: Decimal, worst: Exposure, least: Decimal, policy: Policy) -> Decimal | Reason:
     """The size of a SELL: a slice of the gap, at most what is surely there, never leaving a rest that can't be sold."""
-    available = max(worst.lo - token.foreign_sell_rest, ZERO)
+    available = max(worst.lo - token.held.unsure - token.foreign_sell_rest, ZERO)
     sized = min(_sliced(gap, policy), floored(available))
     if sized < least:
         sized = least

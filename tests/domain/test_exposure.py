@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from attrs import evolve
 
-from copytrade.domain.exposure import may_restart, needs_witness
+from copytrade.domain.exposure import needs_witness, restarts_from
 from copytrade.domain.plan import plan, tokens_to_witness
 from tests.domain.notation import held, key_of, snapshot
 
@@ -98,36 +98,39 @@ def test_a_moment_near_the_epoch_is_long_ago_too_where_moved_at_is_left_out():
 
 
 @pytest.mark.parametrize(
-    ("world", "asked", "restarts"),
+    ("world", "asked", "base"),
     [
-        ("feed 60, ledger 60+20 age 300", True, False),
-        ("feed 60, ledger 60+20 age 299", False, False),
-        ("feed 60, ledger 60+20 age 300, witness 60", True, True),
-        ("feed 60, ledger 60+20 age 300, witness 60.01", True, True),
-        ("feed 60, ledger 60+20 age 300, witness 60.02", True, False),
-        ("feed 60, ledger 60+20 age 299, witness 60", False, False),
-        ("feed 80, ledger 60+20 age 300", False, True),  # P = L is agreement enough
-        ("feed 80, ledger 60+20 age 299", False, False),
-        ("feed 80, ledger 60+20 age 300, unsettled", False, False),
-        ("feed 80, ledger 60+20 age 300, seen 79", False, False),
-        ("feed 60, ledger 60+20 age 300, unsettled", False, False),
-        ("feed 60, ledger 60+20 age 300, seen 59", False, False),
-        ("feed 60, ledger 60+20 age 300, doubt BUY 1 @ 0.5", False, False),
-        ("feed 80, ledger 60+20 age 300, gone BUY 1 @ 0.5", False, False),
-        ("feed 60, ledger 60+20 age 300, live BUY 1 @ 0.5", True, False),
-        ("ledger 80 age 300, want 1", True, False),
-        ("feed 79.99, ledger 80 age 300", False, True),
-        ("feed 79.98, ledger 80 age 300", True, False),
+        ("feed 60, ledger 60+20 age 300", True, None),
+        ("feed 60, ledger 60+20 age 299", False, None),
+        ("feed 60, ledger 60+20 age 300, witness 60", True, "60"),
+        ("feed 60, ledger 60+20 age 300, witness 60.01", True, "60"),
+        ("feed 60, ledger 60+20 age 300, witness 60.02", True, None),
+        ("feed 60, ledger 60+20 age 299, witness 60", False, None),
+        ("feed 80, ledger 60+20 age 300", False, "80"),  # P = L is agreement enough
+        ("feed 80, ledger 60+20 age 299", False, None),
+        ("feed 80, ledger 60+20 age 300, unsettled", False, None),
+        ("feed 80, ledger 60+20 age 300, seen 79", False, None),
+        ("feed 60, ledger 60+20 age 300, unsettled", False, None),
+        ("feed 60, ledger 60+20 age 300, seen 59", False, None),
+        ("feed 60, ledger 60+20 age 300, doubt BUY 1 @ 0.5", False, None),
+        ("feed 80, ledger 60+20 age 300, gone BUY 1 @ 0.5", False, None),
+        ("feed 60, ledger 60+20 age 300, live BUY 1 @ 0.5", True, None),
+        ("ledger 80 age 300, want 1", True, None),
+        ("feed 79.99, ledger 80 age 300", False, "79.99"),
+        ("feed 80.01, ledger 80 age 300", False, "80"),  # a cent too many could be sold and is not there
+        ("feed 60.01, ledger 60+20 age 300, witness 60", True, "60"),
+        ("feed 79.98, ledger 80 age 300", True, None),
     ],
 )
-def test_who_is_asked_for_a_witness_and_when_a_ledger_starts_anew(world, asked, restarts):
+def test_who_is_asked_for_a_witness_and_when_a_ledger_starts_anew(world, asked, base):
     facts = snapshot(world)
     key = key_of("A")
     reported = facts.mine.positions[0].size if facts.mine.positions else Decimal(0)
     ledger, now, policy, in_doubt = facts.ledgers[key], facts.now, facts.policy, bool(facts.in_doubt)
     assert needs_witness(reported, ledger, in_doubt=in_doubt, now=now, policy=policy) is asked
     witness = facts.witnesses.get(key)
-    assert may_restart(reported, ledger, witness, in_doubt=in_doubt, now=now, policy=policy) is restarts
+    restart = restarts_from(reported, ledger, witness, in_doubt=in_doubt, now=now, policy=policy)
+    assert restart == (None if base is None else Decimal(base))
     assert tokens_to_witness(facts) == ((key,) if asked else ())
 
 

@@ -176,6 +176,10 @@ STEP_4_SIZE = [
     (f"want 20, {BOOK}, gone BUY 10 @ 0.4, min 13", "BUY 13 @ 0.49"),
     (f"want 20, hold 1, {BOOK}, live BUY 9 @ 0.4 age 91, min 13", "cancel live EXPIRED; BUY 13 @ 0.49"),
     (f"want 20, hold 1, {BOOK}, live BUY 9 @ 0.4 age 91, min 13.01", "cancel live EXPIRED: DUST"),  # the gap left is 10
+    # where feed and ledger agree but for a cent, the lesser is sold (seeds 11245 and 12746 of the simulation)
+    (f"want 0, feed 10.01, ledger 0+10 age 0, {BOOK}", "SELL 10 @ 0.51"),
+    (f"want 0, feed 9.99, ledger 0+10 age 0, {BOOK}", "SELL 9.99 @ 0.51"),
+    (f"want 0, feed 10.01, ledger 0+20 age 300, witness 10, {BOOK}", "SELL 10 @ 0.51"),
     # a SELL at most lo less foreign SELL rests
     (f"want 10, hold 40, {BOOK}, foreign SELL 20 @ 0.9", "SELL 20 @ 0.51"),
     (f"want 10, hold 40, {BOOK}, foreign SELL 20 @ 0.9, matched 10", "SELL 25 @ 0.51"),
