@@ -13,7 +13,7 @@ from pathlib import Path
 
 from attrs import define
 
-from copytrade.app.cli._screen import cycle_lines
+from copytrade.app.cli._lines import cycle_lines
 from copytrade.app.cli.render import shown
 from copytrade.app.documents import decode_snapshot, plan_object
 from copytrade.app.loop import follow

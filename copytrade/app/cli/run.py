@@ -17,12 +17,13 @@ from typing import Annotated, Any
 
 import typer
 
-from copytrade.app.cli._screen import cycle_lines, sale_lines
+from copytrade.app.cli._lines import Lines, sale_lines
 from copytrade.app.config import CANCEL, KEYS, NOTHING_STARTED, Config, read_config
 from copytrade.app.cycle import Approve
-from copytrade.app.loop import Ending, follow
+from copytrade.app.loop import follow
 from copytrade.app.outcomes import Cycle, NotApproved
 from copytrade.app.reading import FLAG
+from copytrade.app.watching import Seen, Started, Stopped, Watchers
 from copytrade.domain.model import Decision, Snapshot
 from copytrade.errors import BadInput, Fault
 
@@ -98,40 +99,39 @@ async def _run(config: Config, dry: bool, once: bool, yes: bool, keystore: Path 
     signer = None if dry else wiring.signer_for(config, keystore)
     approve = None if dry else _asking(yes)
     async with wiring.opened(config, signer, approve=approve) as ready:
-        for note in ready.notes:
-            print(f"note: {note}", file=sys.stderr)
         stop = asyncio.Event()
         _stop_on_signals(stop)
+        told = Watchers([Lines(sys.stdout, sys.stderr)], complain=_complain)
+        told.on_start(Started(at=ready.clock.now(), config=config, dry=dry, once=once, notes=ready.notes))
         asked_before = 0
 
         def watch(cycle: Cycle) -> None:
             nonlocal asked_before
             asked, asked_before = ready.requests() - asked_before, ready.requests()
-            for line in cycle_lines(cycle, requests=asked, every_token=once or dry):
-                print(line, flush=True)
+            told.on_cycle(Seen(cycle=cycle, requests=asked))
 
-        ending = await follow(
-            ready.trader,
-            clock=ready.clock,
-            stop=stop,
-            poll_interval_sec=config.poll_interval_sec,
-            watch=watch,
-            jitter=wiring.jitter(config.poll_interval_sec / JITTER_SHARE),
-            once=once,
-            cancel_on_stop=config.on_stop == CANCEL,
-        )
-    _say_goodbye(ending, once=once, dry=dry)
+        try:
+            ending = await follow(
+                ready.trader,
+                clock=ready.clock,
+                stop=stop,
+                poll_interval_sec=config.poll_interval_sec,
+                watch=watch,
+                jitter=wiring.jitter(config.poll_interval_sec / JITTER_SHARE),
+                once=once,
+                cancel_on_stop=config.on_stop == CANCEL,
+            )
+        except BaseException as error:
+            told.on_stop(Stopped(at=ready.clock.now(), error=error))
+            raise
+        told.on_stop(Stopped(at=ready.clock.now(), ending=ending))
 
 
-def _say_goodbye(ending: Ending, *, once: bool, dry: bool) -> None:
-    if ending.may_rest:
-        print(
-            f"stopped: {len(ending.may_rest)} of our orders could not be confirmed as cancelled; they expire by "
-            f"themselves within minutes: {', '.join(ending.may_rest)}",
-            file=sys.stderr,
-        )
-    elif not once:
-        print(f"stopped after {ending.cycles} cycles" + ("" if dry else ", the state is saved"), flush=True)
+def _complain(name: str, error: Exception) -> None:
+    """A watcher has failed: say so, and go on."""
+    import structlog
+
+    structlog.get_logger(__name__).warning("watching failed, the run goes on", watcher=name, exc_info=error)
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

@@ -8,11 +8,47 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TextIO
 
 from copytrade.app.cli.render import action_text, interval, short, shown
 from copytrade.app.outcomes import Cycle, OwnFill, Result
 from copytrade.app.reading import printable
+from copytrade.app.watching import Seen, Started, Stopped
 from copytrade.domain.model import Cancel, Decision, Reason, Side, TokenId, TokenKey
+
+
+class Lines:
+    """The plain screen: what a cycle did, line after line, on every terminal and in every file."""
+
+    def __init__(self, out: TextIO, err: TextIO) -> None:
+        self._out, self._err = out, err
+        self._every_token = True
+        self._started: Started | None = None
+
+    def on_start(self, started: Started) -> None:
+        self._started = started
+        self._every_token = started.once or started.dry
+        for note in started.notes:
+            print(f"note: {note}", file=self._err, flush=True)
+
+    def on_cycle(self, seen: Seen) -> None:
+        for line in cycle_lines(seen.cycle, requests=seen.requests, every_token=self._every_token):
+            print(line, file=self._out, flush=True)
+
+    def on_stop(self, stopped: Stopped) -> None:
+        started, ending = self._started, stopped.ending
+        if started is None or ending is None:
+            return
+        if ending.may_rest:
+            print(
+                f"stopped: {len(ending.may_rest)} of our orders could not be confirmed as cancelled; they expire by "
+                f"themselves within minutes: {', '.join(ending.may_rest)}",
+                file=self._err,
+                flush=True,
+            )
+        elif not started.once:
+            saved = "" if started.dry else ", the state is saved"
+            print(f"stopped after {ending.cycles} cycles{saved}", file=self._out, flush=True)
 
 
 def cycle_lines(cycle: Cycle, *, requests: int, every_token: bool) -> Iterator[str]:
