@@ -22,7 +22,7 @@ demo: $(VENV)/.runtime $(VENV)/.self
 	$(BIN)/copytrade demo $(ARGS)
 
 test: $(VENV)/.dev $(VENV)/.self
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadscope $(ARGS)
 
 check: $(VENV)/.dev $(VENV)/.self
 	$(BIN)/ruff format --check .
