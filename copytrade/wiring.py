@@ -197,6 +197,7 @@ async def demonstration(folder: Path) -> AsyncIterator[Demo]:
             "data_api_url": urls.data_api_url,
             "gamma_api_url": urls.gamma_api_url,
             "clob_url": urls.clob_url,
+            "geoblock_url": urls.geoblock_url,
         }
         yield Demo(
             config=read_config(None, flags, source="the demo", live=True),

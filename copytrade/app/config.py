@@ -28,6 +28,7 @@ from copytrade.errors import BadInput, Fault
 CANCEL = "cancel"
 KEEP = "keep"
 NOTHING_STARTED = "nothing was started"
+GEOBLOCK_URL = "https://polymarket.com/api/geoblock"
 
 
 @frozen(kw_only=True)
@@ -44,6 +45,7 @@ class Config:
     data_api_url: str
     gamma_api_url: str
     clob_url: str
+    geoblock_url: str
     chain_id: int
     signature_type: int | None  # None in a dry run, which signs nothing
 
@@ -138,6 +140,7 @@ _ALL_KEYS = (
     _other_key("data_api_url", URL, "Where the positions feed is.", "https://data-api.polymarket.com"),
     _other_key("gamma_api_url", URL, "Where the market data is.", "https://gamma-api.polymarket.com"),
     _other_key("clob_url", URL, "Where the exchange is.", "https://clob.polymarket.com"),
+    _other_key("geoblock_url", URL, "Where it is asked whether you may trade from here.", GEOBLOCK_URL),
     _other_key("chain_id", whole(1, 2**53), "The chain that orders are signed for.", 137),
     _other_key("signature_type", whole(0, 3), "Which kind of wallet my_address is; needed for a live run.", None),
 )
@@ -197,6 +200,7 @@ def read_config(raw: bytes | None, flags: Mapping[str, object], *, source: str, 
         data_api_url=value_of("data_api_url"),
         gamma_api_url=value_of("gamma_api_url"),
         clob_url=value_of("clob_url"),
+        geoblock_url=value_of("geoblock_url"),
         chain_id=value_of("chain_id"),
         signature_type=value_of("signature_type"),
     )

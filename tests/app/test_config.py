@@ -49,6 +49,7 @@ class TestDefaults:
             data_api_url="https://data-api.polymarket.com",
             gamma_api_url="https://gamma-api.polymarket.com",
             clob_url="https://clob.polymarket.com",
+            geoblock_url="https://polymarket.com/api/geoblock",
             chain_id=137,
             signature_type=None,
         )

@@ -73,6 +73,7 @@ def settings_of(urls: Urls, folder: Path, **settings: object) -> dict[str, objec
         "data_api_url": urls.data_api_url,
         "gamma_api_url": urls.gamma_api_url,
         "clob_url": urls.clob_url,
+        "geoblock_url": urls.geoblock_url,
         **QUICK,
         **settings,
     }

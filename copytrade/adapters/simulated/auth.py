@@ -31,6 +31,7 @@ WRONG_OWNER = "the order owner has to be the owner of the API KEY"
 WRONG_SIGNER = "the order signer address has to be the address of the API KEY"
 WRONG_MAKER = "maker address not allowed, please use the deposit wallet flow"
 WRONG_SIGNATURE = "invalid signature"
+NO_ALLOWANCE = "not enough balance / allowance"
 WRONG_VERSION = "order_version_mismatch"  # signed for another contract than this token's
 
 
@@ -107,9 +108,12 @@ def read_leg(world: World, caller: Caller, leg: object) -> NewOrder | str:
     known = world.exchange.market_of(token_id)
     if known is None or token_id not in world.exchange.books:
         return f"the orderbook {token_id} does not exist"
-    order_id = _signed_id(order, exchange_for(token_id, known[0].neg_risk), caller.address)
+    contract = exchange_for(token_id, known[0].neg_risk)
+    order_id = _signed_id(order, contract, caller.address)
     if not order_id.startswith("0x"):
         return order_id
+    if contract.address().lower() in wallet.unapproved:
+        return NO_ALLOWANCE
     return _new_order(order, order_type, post_only, order_id, wallet, caller, known[0].tick_size)
 
 

@@ -16,7 +16,7 @@ from attrs import define, field
 
 
 class Endpoint(StrEnum):
-    """Everything that can be asked of the three services."""
+    """Everything that can be asked of the services."""
 
     STATUS = "GET /v2/status"
     POSITIONS_V2 = "GET /v2/positions"
@@ -39,6 +39,10 @@ class Endpoint(StrEnum):
     BALANCE = "GET /balance-allowance"
     REFRESH = "GET /balance-allowance/update"
     TIER = "GET /v1/user/rate-limit-tier"
+    CLOSED_ONLY = "GET /auth/ban-status/closed-only"
+    ACTIVITY_V2 = "GET /v2/activity"
+    ACTIVITY_V1 = "GET /activity"
+    GEOBLOCK = "GET /api/geoblock"
 
 
 class Kind(StrEnum):

@@ -144,6 +144,28 @@ def _listed(
     return [shape(row) for row in rows if row.size >= dust and (archived or not row.market.archived)]
 
 
+def activity_v2(world: World, ask: Ask) -> Answer:
+    """The latest rows first, on one page."""
+    if not world.serves_v2:
+        return Answer(status=404, content={"error": "Not Found"})
+    limit = min(ask.number("limit", V2_DEFAULT), V2_MOST)
+    return Answer(content=shapes.page_v2(_deeds(world, ask, v2=True)[:limit], limit=limit, offset=0, next_cursor=None))
+
+
+def activity_v1(world: World, ask: Ask) -> Answer:
+    limit, offset = min(ask.number("limit", V1_DEFAULT), V1_MOST), ask.number("offset", 0)
+    return Answer(content=_deeds(world, ask, v2=False)[offset : offset + limit])
+
+
+def _deeds(world: World, ask: Ask, *, v2: bool) -> list[shapes.Json]:
+    wallet = world.exchange.wallets.get((ask.one("user") or "").lower())
+    found = []
+    for token_id, entries in wallet.history.items() if wallet is not None else ():
+        if (known := world.exchange.market_of(token_id)) is not None:
+            found += [(each.ts, shapes.activity(each, *known, wallet.address, v2=v2)) for each in entries]  # type: ignore[union-attr]  # there is one where there are entries
+    return [shape for _, shape in sorted(found, key=lambda pair: -pair[0])]
+
+
 def _amount(value: str | None, default: Decimal) -> Decimal:
     try:
         amount = default if value is None else Decimal(value)
@@ -189,6 +211,14 @@ def gamma_markets(world: World, ask: Ask) -> Answer:
     return Answer(content=[shapes.gamma_market(market, world.exchange) for market in shown[:limit]])
 
 
+# -- the site ---------------------------------------------------------------------------------------------------------
+
+
+def geoblock(world: World, _: Ask) -> Answer:
+    """Whether orders are taken from here, and where "here" is thought to be."""
+    return Answer(content={"blocked": world.blocked, "ip": "127.0.0.1", "country": world.country, "region": ""})
+
+
 # -- CLOB: public -----------------------------------------------------------------------------------------------------
 
 
@@ -196,8 +226,8 @@ def time(world: World, _: Ask) -> Answer:
     return Answer(content=int(world.exchange.now))
 
 
-def version(_: World, __: Ask) -> Answer:
-    return Answer(content={"version": 2})
+def version(world: World, _: Ask) -> Answer:
+    return Answer(content={"version": world.clob_version})
 
 
 def book(world: World, ask: Ask) -> Answer:
@@ -360,7 +390,8 @@ def trades(world: World, ask: Ask) -> Answer:
 
 def balance(world: World, ask: Ask) -> Answer:
     wallet, token_id = _asset(world, ask)
-    return Answer(content=shapes.balance(world.exchange.balance(wallet.address, token_id), token_id))
+    held = world.exchange.balance(wallet.address, token_id)
+    return Answer(content=shapes.balance(held, token_id, wallet.unapproved))
 
 
 def refresh(world: World, ask: Ask) -> Answer:
@@ -372,6 +403,14 @@ def refresh(world: World, ask: Ask) -> Answer:
 def tier(world: World, ask: Ask) -> Answer:
     _caller(world, ask)
     return Answer(content={"tier": "Standard"})
+
+
+def closed_only(world: World, ask: Ask) -> Answer:
+    """Whether the account may only close positions. How a banned one is answered is not documented; as elsewhere."""
+    wallets = _wallets(world, _caller(world, ask))
+    if banned := [wallet for wallet in wallets if wallet.banned]:
+        raise Denied(400, f"'{banned[0].address}' address banned")
+    return Answer(content={"closed_only": any(wallet.closed_only for wallet in wallets)})
 
 
 def _asset(world: World, ask: Ask) -> tuple[Wallet, str]:
@@ -442,6 +481,8 @@ DATA_API: Final[Routes] = {
     Endpoint.STATUS: data_status,
     Endpoint.POSITIONS_V2: positions_v2,
     Endpoint.POSITIONS_V1: positions_v1,
+    Endpoint.ACTIVITY_V2: activity_v2,
+    Endpoint.ACTIVITY_V1: activity_v1,
 }
 GAMMA: Final[Routes] = {Endpoint.GAMMA_MARKETS: gamma_markets}
 CLOB: Final[Routes] = {
@@ -462,5 +503,7 @@ CLOB: Final[Routes] = {
     Endpoint.BALANCE: balance,
     Endpoint.REFRESH: refresh,
     Endpoint.TIER: tier,
+    Endpoint.CLOSED_ONLY: closed_only,
 }
-HOSTS: Final = (DATA_API, GAMMA, CLOB)
+SITE: Final[Routes] = {Endpoint.GEOBLOCK: geoblock}
+HOSTS: Final = (DATA_API, GAMMA, CLOB, SITE)

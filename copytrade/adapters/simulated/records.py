@@ -125,6 +125,7 @@ class Wallet:
     cached: dict[str, Decimal] = field(factory=dict)  # the exchange's stale balances, by token id, "" = cash
     banned: bool = False
     closed_only: bool = False
+    unapproved: set[str] = field(factory=set)  # exchange contracts (lower case) that may take nothing of it
 
     def free_cash(self) -> Decimal:
         return self.cash - self.locked_cash

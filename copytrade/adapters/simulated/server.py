@@ -1,11 +1,11 @@
-"""The three services over real HTTP on loopback, in one process: the shapes of shapes.py over the engine of rules.py.
+"""The services over real HTTP on loopback, in one process: the shapes of shapes.py over the engine of rules.py.
 
     async with serve(world) as urls:
-        ...  # urls.data_api_url, urls.gamma_api_url, urls.clob_url: a port each, as they are three hosts in production
+        ...  # urls.data_api_url, urls.gamma_api_url, urls.clob_url, urls.geoblock_url: a port each, as in production
 
 A request is served in this order: latency, the world catches up with its clock, a fault may strike, authentication,
 the effect, a fault may strike after it. Faults that drop the answer close the connection without a byte.
-Source: API.md. Asking the wrong one of the three hosts is answered with 404, as it would be.
+Source: API.md. Asking the wrong one of the hosts is answered with 404, as it would be.
 """
 
 from __future__ import annotations
@@ -38,17 +38,24 @@ _STOP_SEC = 2  # for what is still under way when the server stops
 
 @frozen(kw_only=True)
 class Urls:
-    """Where the three services are, without a slash at the end."""
+    """Where the services are, without a slash at the end, by the names of the configuration."""
 
     data_api_url: str
     gamma_api_url: str
     clob_url: str
+    geoblock_url: str
 
 
 @contextlib.asynccontextmanager
-async def serve(world: World) -> AsyncIterator[Urls]:
-    """Serve `world` in this event loop until the block ends. Loopback only, on ports that happen to be free."""
-    sockets = [_listening() for _ in range(3)]
+async def serve(world: World, *, port: int = 0) -> AsyncIterator[Urls]:
+    """Serve `world` in this event loop until the block ends. Loopback only: on `port` and those after it, or, with 0,
+    on ports that happen to be free.
+
+    Raises OSError where a port is taken.
+    """
+    with contextlib.ExitStack() as opened:
+        sockets = [opened.enter_context(_listening(port and port + number)) for number in range(len(handlers.HOSTS))]
+        opened.pop_all()
     ports = [each.getsockname()[1] for each in sockets]
     apps = dict(zip(ports, (_app(world, routes) for routes in handlers.HOSTS), strict=True))
 
@@ -70,19 +77,23 @@ async def serve(world: World) -> AsyncIterator[Urls]:
     running = asyncio.create_task(server.serve(sockets=sockets))
     try:
         await server.ready.wait()
-        yield Urls(**{name: f"http://127.0.0.1:{port}" for name, port in zip(_NAMES, ports, strict=True)})
+        data_api, gamma_api, clob, site = (f"http://127.0.0.1:{each}" for each in ports)
+        yield Urls(data_api_url=data_api, gamma_api_url=gamma_api, clob_url=clob, geoblock_url=f"{site}/api/geoblock")
     finally:
         server.stopping.set()
         await running
 
 
-_NAMES = ("data_api_url", "gamma_api_url", "clob_url")
-
-
-def _listening() -> socket.socket:
+def _listening(port: int) -> socket.socket:
     # IPPROTO_TCP said aloud: asyncio turns Nagle's delay off only then, and an answer would take 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
+    try:
+        # A port that was just given up can be taken again; one that somebody listens at cannot.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 

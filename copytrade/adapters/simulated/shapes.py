@@ -8,7 +8,7 @@ Source: API.md; real/polyoxide-data-v2, real/nexiumito-polycopy, recorded/http_*
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from zlib import crc32
@@ -17,7 +17,7 @@ import msgspec
 
 from copytrade.adapters.signing import Exchange as Contract
 from copytrade.adapters.simulated.feed import Row
-from copytrade.adapters.simulated.records import Market, OrderStatus, Posted, SimOrder, SimTrade
+from copytrade.adapters.simulated.records import Held, Market, OrderStatus, Posted, SimOrder, SimTrade
 from copytrade.adapters.simulated.rules import Exchange
 from copytrade.domain.ids import IdKind, kind_of
 from copytrade.domain.model import ZERO
@@ -140,6 +140,28 @@ def position_v1(row: Row) -> Json:
 
 def _percent(part: Decimal, whole: Decimal) -> Decimal:
     return (100 * part / whole).quantize(Decimal("0.0001")) if whole > 0 else ZERO
+
+
+def activity(entry: Held, market: Market, index: int, wallet: str, *, v2: bool) -> Json:
+    """One row of `GET /v2/activity` or `GET /activity`: a holding that came to be, told as a purchase."""
+    v1_names = {"proxy_wallet": "proxyWallet", "condition_id": "conditionId", "usdc_size": "usdcSize",
+                "token_id": "asset", "outcome_index": "outcomeIndex"}  # fmt: skip
+    shape: Json = {
+        "proxy_wallet": wallet,
+        "timestamp": int(entry.ts),
+        "condition_id": market.condition_id,
+        "type": "TRADE",
+        "size": entry.size,
+        "usdc_size": entry.size * entry.avg_price,
+        "price": entry.avg_price,
+        "token_id": market.outcomes[index].token_id,
+        "side": "BUY",
+        "outcome_index": index,
+        "title": market.title,
+        "slug": market.slug,
+        "outcome": market.outcomes[index].name,
+    }
+    return shape if v2 else {v1_names.get(name, name): value for name, value in shape.items()}
 
 
 def page_v2(data: Sequence[object], *, limit: int, offset: int, next_cursor: str | None) -> Json:
@@ -365,8 +387,8 @@ def page_clob(data: Iterable[object], next_cursor: str) -> Json:
     return {"limit": 500, "count": len(listed), "next_cursor": next_cursor, "data": listed}
 
 
-def balance(amount: Decimal, token_id: str) -> Json:
-    """`GET /balance-allowance`: 6-decimal integers, and what each contract may take."""
+def balance(amount: Decimal, token_id: str, unapproved: Collection[str] = ()) -> Json:
+    """`GET /balance-allowance`: 6-decimal integers, and what each contract may take (nothing, where `unapproved`)."""
     if not token_id:
         contracts = list(Contract)
     elif not is_v2(token_id):
@@ -375,7 +397,9 @@ def balance(amount: Decimal, token_id: str) -> Json:
         contracts = [Contract.V3]
     return {
         "balance": str(int(amount * UNIT)),
-        "allowances": {contract.address(): UNLIMITED for contract in contracts},
+        "allowances": {
+            contract.address(): "0" if contract.address().lower() in unapproved else UNLIMITED for contract in contracts
+        },
     }
 
 

@@ -56,6 +56,9 @@ class World:
     latency_sec: float = 0.0  # of every HTTP answer
     prefixes: bool = False  # ORDER_STATUS_LIVE instead of LIVE, and likewise for trades
     null_look_ups: bool = False  # an order that is not found is answered with 200 and null, instead of 404
+    blocked: bool = False  # nobody may trade from here
+    country: str = "IE"  # where we are taken to be
+    clob_version: int = 2  # which orders are taken
     max_skew_sec: Decimal | None = None  # L2 timestamps further off than this are refused; None: any time goes
     made_keys: set[str] = field(factory=set)  # addresses that have API credentials
     asked: deque[Asked] = field(factory=lambda: deque(maxlen=_ASKED))  # the latest

@@ -7,27 +7,25 @@ signing key and a signature type; a dry run reads public data only, sends nothin
 from __future__ import annotations
 
 import asyncio
-import inspect
 import signal
 import sys
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from copytrade.app.cli._lines import Lines, sale_lines
-from copytrade.app.config import CANCEL, KEYS, NOTHING_STARTED, Config, read_config
+from copytrade.app.cli._settings import DEFAULT_CONFIG, read_settings, with_flags
+from copytrade.app.config import CANCEL, NOTHING_STARTED, Config
 from copytrade.app.cycle import Approve
 from copytrade.app.loop import follow
 from copytrade.app.outcomes import Cycle, NotApproved
-from copytrade.app.reading import FLAG
 from copytrade.app.watching import Seen, Started, Stopped, Watchers
 from copytrade.domain.model import Decision, Snapshot
 from copytrade.errors import BadInput, Fault
 
-DEFAULT_CONFIG = "copytrade_config.json"
 JITTER_SHARE = 20  # a cycle starts late by up to a twentieth of the poll interval
 
 
@@ -55,41 +53,7 @@ def run(
     asyncio.run(_run(settings, dry_run, once, yes, Path(keystore) if keystore else None, log_level))
 
 
-def _with_flags(command: Callable[..., None]) -> None:
-    """Give `command` one option for each key of the configuration, in place of its `**flags`."""
-    signature = inspect.signature(command, eval_str=True)
-    parameters = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
-    for key in KEYS.values():
-        if key.kind is FLAG:
-            option = typer.Option(f"{key.flag}/--no-{key.flag[2:]}", help=key.help, show_default=False)
-            kind: Any = bool | None
-        else:
-            option = typer.Option(key.flag, help=key.help, show_default=False)
-            kind = list[str] | None if key.name == "blacklist_token_keys" else str | None
-        parameters.append(
-            inspect.Parameter(
-                key.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]
-            )
-        )
-    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # typer reads it
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
-
-
-_with_flags(run)
-
-
-def read_settings(config: str | None, flags: dict[str, Any], *, live: bool) -> Config:
-    """The settings from file and flags. Raises BadInput with every fault."""
-    path = Path(config or DEFAULT_CONFIG)
-    raw = None
-    if config is not None or path.exists():
-        try:
-            raw = path.read_bytes()
-        except OSError as error:
-            fault = Fault(path="--config", got=error.strerror or "nothing", wants="a file that can be read")
-            raise BadInput(str(path), [fault], NOTHING_STARTED) from None
-    given = {name: value for name, value in flags.items() if value not in (None, [])}
-    return read_config(raw, given, source="the command line" if raw is None else str(path), live=live)
+with_flags(run)
 
 
 async def _run(config: Config, dry: bool, once: bool, yes: bool, keystore: Path | None, log_level: str) -> None:
