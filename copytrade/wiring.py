@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from copytrade.adapters import data_api, resolver
 from copytrade.adapters.clob import ClobAccount, ClobHttp, ClobMarketData
@@ -28,12 +28,13 @@ from copytrade.adapters.tapes import open_journal, open_tape, write_tape
 from copytrade.adapters.tapes.recording import Services, record, record_history
 from copytrade.app.config import Config, read_config
 from copytrade.app.cycle import Approve, Ports, Trader
-from copytrade.app.documents import encode_journal_line
-from copytrade.app.outcomes import Result
+from copytrade.app.documents import decode_snapshot, encode_journal_line
+from copytrade.app.outcomes import Cycle
 from copytrade.app.ports import Clock
 from copytrade.app.state import confirmed_first, start_from
-from copytrade.domain.model import Plan, Snapshot
-from copytrade.errors import RefusedToStart
+from copytrade.app.tally import Counting, Tally, notes_object, read_beside
+from copytrade.domain.policy import Policy
+from copytrade.errors import BadInput, RefusedToStart
 
 if TYPE_CHECKING:
     from copytrade.adapters.signing import OrderSigner
@@ -125,7 +126,7 @@ async def opened(config: Config, signer: OrderSigner | None, *, approve: Approve
             config.policy,
             # A dry run can't ask for balances, and places nothing: it shows what a restored start would do.
             confirmed_first(start.memory) if dry else start.memory,
-            encode_line=_line,
+            encode_line=None if dry else _Lines(journal, config.policy, clock.now()).line,
             approve=approve,
             may_be_first=start.first and not dry,
             retry_after_sec=config.poll_interval_sec,
@@ -213,16 +214,40 @@ def journal_lines(folder: Path) -> Iterator[bytes]:
         yield from read_lines(path, report=lambda _: None)
 
 
-def _line(snapshot: Snapshot, plan: Plan, results: Collection[Result], warnings: Collection[str]) -> bytes:
-    rows = [
-        {
-            name: value
-            for name in ("action", "token_key", "token_id", "outcome", "order_id", "words")
-            if (value := getattr(result, name)) not in (None, "")
-        }
-        for result in results
-    ]
-    return encode_journal_line(snapshot, plan, rows, {"warnings": list(warnings)} if warnings else None)
+class _Lines:
+    """Writes each cycle as a journal line, with the sums up to it; they go on from the last line that is there."""
+
+    def __init__(self, journal: JournalFolder, policy: Policy, now: Decimal) -> None:
+        tally, previous, last = Tally(since=now, run_started_at=now), None, None
+        with contextlib.suppress(OSError):  # then the sums begin anew; what cannot be read stops the run elsewhere
+            last = next(journal.newest_first(1), None)
+        if last is not None:
+            before = read_beside(last).notes.tally
+            with contextlib.suppress(BadInput):
+                previous = decode_snapshot(last)
+            same = previous is not None and _wallets(previous.policy) == _wallets(policy)
+            if before is not None and same:
+                tally = evolve(before, run_started_at=now)
+            elif not same:
+                previous = None
+        self._counting = Counting(tally, previous)
+
+    def line(self, cycle: Cycle) -> bytes:
+        """The line of `cycle`."""
+        tally = self._counting.count(cycle)
+        rows = [
+            {
+                name: value
+                for name in ("action", "token_key", "token_id", "outcome", "order_id", "words")
+                if (value := getattr(result, name)) not in (None, "")
+            }
+            for result in cycle.results
+        ]
+        return encode_journal_line(cycle.snapshot, cycle.plan, rows, notes_object(cycle, tally))
+
+
+def _wallets(policy: Policy) -> tuple[str, str]:
+    return policy.target_address, policy.my_address
 
 
 def jitter(seconds: Decimal) -> Callable[[], Decimal]:

@@ -13,11 +13,14 @@ instant each line stands in at least one of the two, and what a crash leaves in 
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import itertools
 import os
 import re
 import shutil
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -33,6 +36,7 @@ from copytrade.errors import BadInput, Fault
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl(\.gz)?")
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 20
+_BLOCK = 1 << 16
 
 _log = structlog.get_logger(__name__)
 
@@ -67,6 +71,24 @@ class JournalFolder:
     def exists(self) -> bool:
         """True when any line was ever written here. Raises OSError."""
         return any(path.stat().st_size > 0 for _, path in self._files())
+
+    def newest_first(self, most: int) -> Iterator[bytes]:
+        """The last `most` whole lines, the last first, without reading more of a plain file than is asked for.
+
+        Nothing is written and nothing is locked, so another process may go on appending; a last line that is not whole
+        yet, or was cut short by a crash, is left out. Raises OSError.
+        """
+        days = sorted({day for day, _ in self._files()}, reverse=True)
+        lines = (line for day in days for line in self._day_backwards(day, most))
+        return itertools.islice(lines, most)
+
+    def _day_backwards(self, day: str, most: int) -> Iterator[bytes]:
+        # While a day is being packed it has two files with the same lines, and one may vanish before it is opened.
+        plain = self.folder / f"{day}.jsonl"
+        try:
+            yield from _backwards(plain)
+        except FileNotFoundError:
+            yield from _packed_backwards(plain.with_name(plain.name + ".gz"), most)
 
     def _files(self) -> list[tuple[str, Path]]:
         """The journal's own files, by day; whatever else lies in the folder is left alone."""
@@ -106,6 +128,34 @@ def read_lines(path: Path, *, report: Callable[[str], None]) -> Iterator[bytes]:
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             fault = Fault(path="the gzip stream", got=str(error), wants="a whole gzip file")
             raise BadInput(str(path), [fault]) from error
+
+
+def _backwards(path: Path) -> Iterator[bytes]:
+    """The whole JSON lines of a plain file, the last first, read in blocks from its end."""
+    with path.open("rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        rest: list[bytes] = []  # pieces of the line whose beginning is not read yet, the last piece first
+        while end > 0:
+            start = max(end - _BLOCK, 0)
+            stream.seek(start)
+            first, *others = stream.read(end - start).split(b"\n")
+            end = start
+            for piece in reversed(others):
+                if _is_json(line := b"".join([piece, *reversed(rest)])):
+                    yield line
+                rest = []
+            rest.append(first)
+        if _is_json(line := b"".join(reversed(rest))):
+            yield line
+
+
+def _packed_backwards(path: Path, most: int) -> Iterator[bytes]:
+    """The last `most` lines of a packed file, the last first. It has no way back: it is read from its beginning."""
+    kept: deque[bytes] = deque(maxlen=most)
+    # Damaged somewhere: what stands before that is whole.
+    with gzip.open(path, "rb") as lines, contextlib.suppress(gzip.BadGzipFile, EOFError, zlib.error):
+        kept.extend(line for line in map(bytes.strip, lines) if _is_json(line))
+    yield from reversed(kept)
 
 
 def _is_json(line: bytes) -> bool:

@@ -110,7 +110,7 @@ class _First:
 
 
 Approve = Callable[[Collection[Decision], Snapshot], Awaitable[bool]]  # may these positions be sold or reduced?
-Encode = Callable[[Snapshot, Plan, Collection[Result], Collection[str]], bytes]
+Encode = Callable[[Cycle], bytes]
 
 
 class Trader:
@@ -171,11 +171,8 @@ class Trader:
             self.executing = False
         self.memory = evolve(self.memory, last_sync_ts=snapshot.now)
         self._save()
-        self._write_journal(snapshot, plan_, results)
-        if refused is not None:
-            raise refused
         positions = (*snapshot.target.positions, *snapshot.mine.positions)
-        return Cycle(
+        cycle = Cycle(
             number=self._number,
             snapshot=snapshot,
             plan=plan_,
@@ -186,6 +183,10 @@ class Trader:
             ended_at=self._ports.clock.now(),
             titles={position.token_key: position.title for position in positions if position.title},
         )
+        self._write_journal(cycle)
+        if refused is not None:
+            raise refused
+        return evolve(cycle, warnings=tuple(self._warnings), ended_at=self._ports.clock.now())
 
     def may_rest(self) -> tuple[OrderId, ...]:
         """The ids of our orders that may be in the book; none in a dry run, which made none."""
@@ -577,10 +578,10 @@ class Trader:
             return False
         return True
 
-    def _write_journal(self, snapshot: Snapshot, plan_: Plan, results: Collection[Result]) -> None:
+    def _write_journal(self, cycle: Cycle) -> None:
         if self._ports.journal is None or self._encode_line is None:
             return
         try:
-            self._ports.journal.append(snapshot.now, self._encode_line(snapshot, plan_, results, tuple(self._warnings)))
+            self._ports.journal.append(cycle.snapshot.now, self._encode_line(cycle))
         except OSError as error:
             self._warnings.append(f"the journal could not be written: {error}")

@@ -1,6 +1,7 @@
 """DESIGN 6: journal/YYYY-MM-DD.jsonl, one line a cycle; old days are gzipped."""
 
 import gzip
+import io
 import itertools
 import json
 import os
@@ -213,3 +214,91 @@ class TestOldDaysAreGzipped:
             if not disk.reached:
                 assert at > 8
                 break
+
+
+class _Counted:
+    """A stream that writes down how much is asked of it."""
+
+    def __init__(self, stream: io.FileIO, asked: list[int]) -> None:
+        self._stream, self._asked = stream, asked
+        self.seek = stream.seek
+
+    def __enter__(self) -> "_Counted":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def read(self, size: int) -> bytes:
+        self._asked.append(size)
+        return self._stream.read(size)
+
+
+class TestNewestFirst:
+    """What `status` and `explain` read: the last lines, without touching a journal that another process writes."""
+
+    def backwards(self, folder: Path, most: int = 100) -> list[int]:
+        return [json.loads(each)["n"] for each in JournalFolder(folder).newest_first(most)]
+
+    def fill(self, folder: Path, *, days: int, a_day: int, size: int = 0) -> int:
+        journal = JournalFolder(folder)
+        for number in range(days * a_day):
+            journal.append(MIDNIGHT + DAY * (number // a_day), line(number, size))
+        return days * a_day
+
+    @pytest.mark.parametrize("size", [0, 40_000, 65_536 - 20, 200_000])
+    def test_lines_of_any_length_come_whole_and_in_order(self, tmp_path, size):
+        count = self.fill(tmp_path, days=1, a_day=5, size=size)
+        assert self.backwards(tmp_path) == list(reversed(range(count)))
+
+    def test_it_goes_back_over_days_that_are_packed(self, tmp_path):
+        count = self.fill(tmp_path, days=3, a_day=4)
+        assert names(tmp_path) == ["2025-12-18.jsonl.gz", "2025-12-19.jsonl.gz", "2025-12-20.jsonl"]
+        assert self.backwards(tmp_path) == list(reversed(range(count)))
+        assert self.backwards(tmp_path, 6) == [11, 10, 9, 8, 7, 6]
+
+    def test_it_reads_no_more_of_a_plain_day_than_it_needs(self, tmp_path, monkeypatch):
+        self.fill(tmp_path, days=1, a_day=200, size=10_000)
+        with monkeypatch.context() as patched:
+            asked: list[int] = []
+            patched.setattr(Path, "open", lambda path, mode: _Counted(io.FileIO(path, mode), asked))
+            assert json.loads(next(JournalFolder(tmp_path).newest_first(1)))["n"] == 199
+        assert 0 < sum(asked) <= 2 * 65_536
+
+    def test_a_torn_last_line_is_left_out_and_stays(self, tmp_path):
+        self.fill(tmp_path, days=1, a_day=3)
+        path = tmp_path / "2025-12-18.jsonl"
+        path.write_bytes(path.read_bytes() + b'{"n": 3, "pa')
+        before = path.read_bytes()
+        assert self.backwards(tmp_path) == [2, 1, 0]
+        assert path.read_bytes() == before
+
+    def test_a_torn_line_in_the_middle_costs_itself_only(self, tmp_path):
+        path = tmp_path / "2025-12-18.jsonl"
+        path.write_bytes(line(0) + b"\n" + line(1)[:7] + b"\n\n" + line(2) + b"\n")
+        assert self.backwards(tmp_path) == [2, 0]
+
+    def test_of_a_damaged_packed_day_what_stands_before_is_told(self, tmp_path):
+        path = tmp_path / "2025-12-18.jsonl.gz"
+        path.write_bytes(
+            gzip.compress(b"".join(line(n) + b"\n" for n in range(3))) + gzip.compress(line(3) + b"\n")[:9]
+        )
+        assert self.backwards(tmp_path) == [2, 1, 0]
+
+    def test_a_day_in_both_forms_is_told_once(self, tmp_path):
+        self.fill(tmp_path, days=1, a_day=3)
+        plain = tmp_path / "2025-12-18.jsonl"
+        (tmp_path / "2025-12-18.jsonl.gz").write_bytes(gzip.compress(plain.read_bytes()))
+        assert self.backwards(tmp_path) == [2, 1, 0]
+
+    def test_a_day_that_is_packed_while_we_look_is_found_where_it_is_now(self, tmp_path):
+        self.fill(tmp_path, days=2, a_day=2)
+        lines = JournalFolder(tmp_path).newest_first(100)
+        first = json.loads(next(lines))["n"]
+        JournalFolder(tmp_path).append(MIDNIGHT + 2 * DAY, line(9))  # packs the day that is being read
+        assert [first, *(json.loads(each)["n"] for each in lines)] == [3, 2, 1, 0]
+
+    def test_nothing_there_is_no_lines(self, tmp_path):
+        assert self.backwards(tmp_path / "nowhere") == []
+        (tmp_path / "notes.txt").write_text("not ours")
+        assert self.backwards(tmp_path) == []
