@@ -3,12 +3,13 @@
 #   make demo     watch it copy a wallet on the embedded exchange: no key, no money (ARGS="..." are handed on)
 #   make test     the tests            (ARGS="..." are handed to pytest)
 #   make check    format, lint, types, import contracts, docs
+#   make docs     the site of docs/, in build/site
 #   make lock     remake both lock files from pyproject.toml (ARGS=--upgrade to move to the newest releases)
 #   make clean    throw .venv and all caches away
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock clean
+.PHONY: help demo test check docs lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,6 +31,11 @@ check: $(VENV)/.dev $(VENV)/.self
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_docs.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+docs: $(VENV)/.dev $(VENV)/.self
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "open build/site/index.html"
 
 # The runtime lock is compiled under the pins of the development lock, so that both fit into one folder.
 # uv does not read pip's configuration: where pip is told of another index, uv is told of the same.
