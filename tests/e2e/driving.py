@@ -8,10 +8,12 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from attrs import define, field, frozen
 
@@ -34,6 +36,7 @@ from copytrade.domain.model import Side
 from copytrade.domain.plan import plan
 
 D = Decimal
+ROOT = Path(__file__).parents[2]
 KEY = "0x" + "5a" * 32  # signs for play money only
 BOUND_SEC = 30.0  # no wait takes nearly as long, unless the program is wrong
 QUICK = {
@@ -209,23 +212,39 @@ def write_config(urls: Urls, folder: Path, **settings: object) -> Path:
 
 
 @asynccontextmanager
-async def started(folder: Path, *args: str, key: str | None = KEY) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`copytrade run ARGS` in `folder`, without a terminal. Killed if the block ends before it does."""
+async def started(
+    folder: Path,
+    *args: str,
+    key: str | None = KEY,
+    command: str = "run",
+    hook: str = "",
+    environ: Mapping[str, str] | None = None,
+    **how: Any,
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`copytrade COMMAND ARGS` in `folder`, without a terminal. Killed if the block ends before it does.
+
+    `hook` is Python that runs in it before anything of ours does: it makes the system calls of this one process odd.
+    `how` goes to the process's making, as it is (`user`, `stdout` …).
+    """
     env = {name: value for name, value in os.environ.items() if not name.startswith("COPYTRADE_")}
-    env |= {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"}
+    env |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **(environ or {})}
     if key is not None:
         env["COPYTRADE_PRIVATE_KEY"] = key
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "copytrade", "run", *args,
-        cwd=folder, env=env, stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
+    with tempfile.TemporaryDirectory() as hooks:
+        if hook:
+            Path(hooks, "sitecustomize.py").write_text(hook)  # noqa: ASYNC240  # a line or ten
+            env["PYTHONPATH"] = f"{hooks}{os.pathsep}{ROOT}"
+        pipes = dict.fromkeys(("stdout", "stderr"), asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "copytrade", command, *args,
+            cwd=folder, env=env, stdin=asyncio.subprocess.DEVNULL, **{**pipes, **how},
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
 
 
 async def ended(process: asyncio.subprocess.Process, *, within: float = BOUND_SEC) -> Ended:
@@ -235,11 +254,12 @@ async def ended(process: asyncio.subprocess.Process, *, within: float = BOUND_SE
     async with asyncio.timeout(within):
         out, err = await process.communicate()
     assert process.returncode is not None
-    return Ended(code=process.returncode, out=out.decode(), err=err.decode(), seconds=loop.time() - begun)
+    said, wrong = ((each or b"").decode() for each in (out, err))
+    return Ended(code=process.returncode, out=said, err=wrong, seconds=loop.time() - begun)
 
 
-async def run(folder: Path, *args: str, key: str | None = KEY) -> Ended:
-    async with started(folder, *args, key=key) as process:
+async def run(folder: Path, *args: str, key: str | None = KEY, **how: Any) -> Ended:
+    async with started(folder, *args, key=key, **how) as process:
         return await ended(process)
 
 
