@@ -105,7 +105,8 @@ async def opened(config: Config, signer: OrderSigner | None, *, approve: Approve
                 keep=signer is not None,
             )
         except OSError as error:
-            raise RefusedToStart(f"{config.state_path} could not be read: {error}") from None
+            # The error names its file: the state, its backup, or the journal's folder.
+            raise RefusedToStart(f"the state or the journal could not be read or kept: {error}") from None
         dry = signer is None
         ports = Ports(
             feed=DataApi(

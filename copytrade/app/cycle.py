@@ -130,6 +130,7 @@ class Trader:
         """`approve` is asked where the first whole plan would sell; `may_be_first`: no earlier run has left a file."""
         self.memory = memory
         self.executing = False  # an action is in hand: a stop waits for it
+        self.not_saved = ""  # why the last save failed; "": it did not
         self._ports = ports
         self._policy = policy
         self._encode_line = encode_line
@@ -574,8 +575,12 @@ class Trader:
         try:
             self._ports.state.save(encode_state(self.memory, self._policy))
         except OSError as error:
-            self._warnings.append(f"{error}: nothing is placed until it can be saved")
+            self.not_saved = str(error)
+            warning = f"{error}: nothing is placed until it can be saved"
+            if warning not in self._warnings:  # a cycle saves twice
+                self._warnings.append(warning)
             return False
+        self.not_saved = ""
         return True
 
     def _write_journal(self, cycle: Cycle) -> None:

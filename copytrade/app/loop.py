@@ -31,10 +31,11 @@ T = TypeVar("T")
 
 @frozen(kw_only=True)
 class Ending:
-    """How a run ended: cycles done, and ids of our orders that may still rest."""
+    """How a run ended: cycles done, ids of our orders that may still rest, and why the state is not saved, if so."""
 
     cycles: int
     may_rest: tuple[OrderId, ...] = ()
+    not_saved: str = ""
 
 
 async def follow(
@@ -61,13 +62,14 @@ async def follow(
                 cycles += 1
                 watch(cycle)
             if once:
-                return Ending(cycles=cycles)
+                return Ending(cycles=cycles, not_saved=trader.not_saved)
             await _unless_stopped(clock.sleep(_until_next(clock.now(), poll_interval_sec) + jitter()), stop)
     except BaseException:
         if cancel_on_stop:
             await _take_down(trader)
         raise
-    return Ending(cycles=cycles, may_rest=await _take_down(trader) if cancel_on_stop else ())
+    may_rest = await _take_down(trader) if cancel_on_stop else ()
+    return Ending(cycles=cycles, may_rest=may_rest, not_saved=trader.not_saved)
 
 
 def _until_next(now: Decimal, interval: Decimal) -> Decimal:

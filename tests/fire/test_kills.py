@@ -197,7 +197,7 @@ class TestKilledAtRandom:
     """Never twice, never lost: DESIGN 4, through any number of deaths."""
 
     def test_a_few_times(self, tmp_path, at_request):
-        under_fire(tmp_path, 5, int(os.environ.get("FIRE_SEED", "8")), at_request)
+        under_fire(tmp_path, 4, int(os.environ.get("FIRE_SEED", "8")), at_request)
 
     @pytest.mark.slow
     @pytest.mark.parametrize("seed", [11, 12, 13])

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TextIO
 
+from copytrade.app.cli._streams import Screen
 from copytrade.app.cli.render import action_text, interval, short, shown
 from copytrade.app.outcomes import Cycle, OwnFill, Result
 from copytrade.app.reading import printable
@@ -20,7 +20,7 @@ from copytrade.domain.model import Cancel, Decision, Reason, Side, TokenId, Toke
 class Lines:
     """The plain screen: what a cycle did, line after line, on every terminal and in every file."""
 
-    def __init__(self, out: TextIO, err: TextIO) -> None:
+    def __init__(self, out: Screen, err: Screen) -> None:
         self._out, self._err = out, err
         self._every_token = True
         self._started: Started | None = None
@@ -46,7 +46,14 @@ class Lines:
                 file=self._err,
                 flush=True,
             )
-        elif not started.once:
+        if ending.not_saved:
+            print(
+                f"{ending.not_saved}: the state before it stands, and holds every order that was ever sent. Make room, "
+                "and start again: what has filled since is looked up",
+                file=self._err,
+                flush=True,
+            )
+        if not (ending.may_rest or ending.not_saved or started.once):
             saved = "" if started.dry else ", the state is saved"
             print(f"stopped after {ending.cycles} cycles{saved}", file=self._out, flush=True)
 

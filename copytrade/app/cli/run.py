@@ -18,6 +18,7 @@ import typer
 
 from copytrade.app.cli._lines import Lines, sale_lines
 from copytrade.app.cli._settings import DEFAULT_CONFIG, read_settings, with_flags
+from copytrade.app.cli._streams import Screen, guarded
 from copytrade.app.config import CANCEL, NOTHING_STARTED, Config
 from copytrade.app.cycle import Approve
 from copytrade.app.loop import follow
@@ -61,34 +62,35 @@ async def _run(config: Config, dry: bool, once: bool, yes: bool, keystore: Path 
 
     wiring.set_up_logging(level=log_level)
     signer = None if dry else wiring.signer_for(config, keystore)
-    approve = None if dry else _asking(yes)
-    async with wiring.opened(config, signer, approve=approve) as ready:
-        stop = asyncio.Event()
-        _stop_on_signals(stop)
-        told = Watchers([Lines(sys.stdout, sys.stderr)], complain=_complain)
-        told.on_start(Started(at=ready.clock.now(), config=config, dry=dry, once=once, notes=ready.notes))
-        asked_before = 0
+    stop = asyncio.Event()
+    with guarded(reader_left=stop.set) as (out, err):
+        approve = None if dry else _asking(yes, out)
+        async with wiring.opened(config, signer, approve=approve) as ready:
+            _stop_on_signals(stop)
+            told = Watchers([Lines(out, err)], complain=_complain)
+            told.on_start(Started(at=ready.clock.now(), config=config, dry=dry, once=once, notes=ready.notes))
+            asked_before = 0
 
-        def watch(cycle: Cycle) -> None:
-            nonlocal asked_before
-            asked, asked_before = ready.requests() - asked_before, ready.requests()
-            told.on_cycle(Seen(cycle=cycle, requests=asked))
+            def watch(cycle: Cycle) -> None:
+                nonlocal asked_before
+                asked, asked_before = ready.requests() - asked_before, ready.requests()
+                told.on_cycle(Seen(cycle=cycle, requests=asked))
 
-        try:
-            ending = await follow(
-                ready.trader,
-                clock=ready.clock,
-                stop=stop,
-                poll_interval_sec=config.poll_interval_sec,
-                watch=watch,
-                jitter=wiring.jitter(config.poll_interval_sec / JITTER_SHARE),
-                once=once,
-                cancel_on_stop=config.on_stop == CANCEL,
-            )
-        except BaseException as error:
-            told.on_stop(Stopped(at=ready.clock.now(), error=error))
-            raise
-        told.on_stop(Stopped(at=ready.clock.now(), ending=ending))
+            try:
+                ending = await follow(
+                    ready.trader,
+                    clock=ready.clock,
+                    stop=stop,
+                    poll_interval_sec=config.poll_interval_sec,
+                    watch=watch,
+                    jitter=wiring.jitter(config.poll_interval_sec / JITTER_SHARE),
+                    once=once,
+                    cancel_on_stop=config.on_stop == CANCEL,
+                )
+            except BaseException as error:
+                told.on_stop(Stopped(at=ready.clock.now(), error=error))
+                raise
+            told.on_stop(Stopped(at=ready.clock.now(), ending=ending))
 
 
 def _complain(name: str, error: Exception) -> None:
@@ -104,17 +106,17 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(name, stop.set)
 
 
-def _asking(yes: bool) -> Approve:
+def _asking(yes: bool, out: Screen) -> Approve:
     """Ask before a live start sells or reduces what the wallet holds; without a terminal only `--yes` answers."""
 
     async def approve(due: Collection[Decision], snapshot: Snapshot) -> bool:
         titles = {row.token_key: row.title for row in (*snapshot.target.positions, *snapshot.mine.positions)}
-        print(f"This start would sell or reduce {len(due)} of the positions that the wallet holds:")
+        print(f"This start would sell or reduce {len(due)} of the positions that the wallet holds:", file=out)
         for line in sale_lines(due, titles):
-            print(line)
-        sys.stdout.flush()
+            print(line, file=out)
+        out.flush()
         if yes:
-            print("going on: --yes was given", flush=True)
+            print("going on: --yes was given", file=out, flush=True)
             return True
         if not sys.stdin.isatty():
             raise NotApproved(
