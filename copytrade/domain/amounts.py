@@ -7,7 +7,7 @@ would be taken for it. `plan` enters `EXACT` itself, so that a caller's own cont
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 
 EXACT = Context(
     prec=160,
@@ -28,6 +28,8 @@ def floored(amount: Decimal, step: Decimal = CENT) -> Decimal:
     >>> floored(Decimal("-0.001"))
     Decimal('-0.01')
     """
+    if step is CENT:  # one rounding, instead of a division, a product and a comparison
+        return amount.quantize(CENT, ROUND_FLOOR)
     whole = amount // step * step
     return whole if whole <= amount else whole - step
 

@@ -18,11 +18,12 @@ from attrs import frozen
 from copytrade.domain.amounts import floored
 from copytrade.domain.model import ZERO, Positions, TokenKey
 from copytrade.domain.policy import Policy
+from copytrade.domain.records import trusted
 
 Poll = Mapping[TokenKey, Decimal]  # shares of each token that one complete answer listed
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Want:
     """The shares that we want to hold: at least `lo`, at most `hi`; `latest` by this poll alone, unconfirmed."""
 
@@ -31,19 +32,24 @@ class Want:
     latest: Decimal
 
 
+new_want = trusted(Want)
 NOTHING_WANTED = Want(lo=ZERO, hi=ZERO, latest=ZERO)
 
 
 def poll_of(positions: Positions) -> dict[TokenKey, Decimal]:
     """The sizes of one answer, as they are remembered: what is listed with 0 is not held."""
-    return {position.token_key: position.size for position in positions.positions if position.size > 0}
+    return {position.token_key: position.size for position in positions.positions if position.size > ZERO}
 
 
 def polls_to_shrink(latest: Poll, remembered: Sequence[Poll], policy: Policy) -> int:
     """How many polls must agree on a decrease: twice as many when the latest lists suspiciously few tokens."""
-    held = sum(1 for size in latest.values() if size > 0)
-    doubted = any(2 * held < sum(1 for size in poll.values() if size > 0) for poll in remembered)
+    held = _listed(latest)
+    doubted = any(2 * held < len(poll) and 2 * held < _listed(poll) for poll in remembered)
     return policy.polls_to_shrink * (2 if doubted else 1)
+
+
+def _listed(poll: Poll) -> int:
+    return sum(map(ZERO.__lt__, poll.values()))
 
 
 def wants(latest: Poll, history: Sequence[Poll], policy: Policy) -> dict[TokenKey, Want]:
@@ -56,16 +62,21 @@ def wants(latest: Poll, history: Sequence[Poll], policy: Policy) -> dict[TokenKe
     """
     remembered = history[len(history) - min(len(history), policy.polls_remembered) :]
     polls = [*remembered, latest]
-    grow = polls[-policy.polls_to_grow :]
-    shrink = polls[-polls_to_shrink(latest, remembered, policy) :]
-    answer = {}
-    for key in {key for poll in (latest, *shrink) for key in poll}:
-        least = min(poll.get(key, ZERO) for poll in grow)
-        greatest = max(poll.get(key, ZERO) for poll in shrink)
-        now = latest.get(key, ZERO)
-        low = floored(policy.follow_ratio * least)
-        # polls_to_grow may look further back than polls_to_shrink, so least <= now <= greatest always holds: both
-        # windows end with this poll.
-        high = low if greatest == least else floored(policy.follow_ratio * greatest)
-        answer[key] = Want(lo=low, hi=high, latest=low if now == least else floored(policy.follow_ratio * now))
+    # Most polls say the same as the latest: those have no part in the extremes.
+    grow = [poll for poll in polls[-policy.polls_to_grow : -1] if poll != latest]
+    shrink = [poll for poll in polls[-polls_to_shrink(latest, remembered, policy) : -1] if poll != latest]
+    greatest = dict(latest)
+    for poll in shrink:
+        for key, size in poll.items():
+            if key not in greatest or size > greatest[key]:
+                greatest[key] = size
+    ratio, answer = policy.follow_ratio, {}
+    for key, most in greatest.items():
+        now = least = latest.get(key, ZERO)
+        for poll in grow:
+            least = min(least, poll.get(key, ZERO))
+        # Both windows end with this poll, so least <= now <= most.
+        low = floored(ratio * least)
+        high = low if most == least else floored(ratio * most)
+        answer[key] = new_want(lo=low, hi=high, latest=low if now == least else floored(ratio * now))
     return answer

@@ -26,8 +26,11 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from copytrade.domain.amounts import CENT, equal
-from copytrade.domain.model import ZERO, Exposure, Ledger, Order, Side
+from copytrade.domain.model import BUY, ZERO, Exposure, Ledger, Order
 from copytrade.domain.policy import Policy
+from copytrade.domain.records import trusted
+
+new_exposure = trusted(Exposure)
 
 
 def quiet(reported: Decimal, ledger: Ledger, *, in_doubt: bool, now: Decimal, policy: Policy) -> bool:
@@ -35,7 +38,7 @@ def quiet(reported: Decimal, ledger: Ledger, *, in_doubt: bool, now: Decimal, po
     return (
         ledger.final
         and not in_doubt
-        and (ledger.moved_at == 0 or now - ledger.moved_at >= policy.settle_timeout_sec)  # 0 = long ago
+        and (not ledger.moved_at or now - ledger.moved_at >= policy.settle_timeout_sec)  # 0 = long ago
         and (ledger.seen is None or equal(reported, ledger.seen))
     )
 
@@ -85,13 +88,15 @@ def exposure(
     '60..80'
     """
     doubts = tuple(doubts)
+    if not doubts and (ledger is None or ledger.believed == reported):
+        return new_exposure(lo=reported, hi=reported)  # as most are, most of the time
     lo, hi, unsure, warning = _hull(reported, ledger, bool(doubts), witness, now, policy)
     for order in doubts:
-        if order.side is Side.BUY:
+        if order.side is BUY:
             hi += order.rest
         else:
             lo -= order.rest
-    return Exposure(lo=max(lo, ZERO), hi=max(hi, ZERO), unsure=unsure, warning=warning)
+    return new_exposure(lo=max(lo, ZERO), hi=max(hi, ZERO), unsure=unsure, warning=warning)
 
 
 def _hull(

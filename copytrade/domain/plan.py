@@ -22,6 +22,7 @@ from copytrade.domain.desired import NOTHING_WANTED, poll_of, wants
 from copytrade.domain.exposure import exposure, needs_witness
 from copytrade.domain.ids import IdKind, is_combo_condition, kind_of
 from copytrade.domain.model import (
+    BUY,
     ZERO,
     Action,
     Cancel,
@@ -33,16 +34,18 @@ from copytrade.domain.model import (
     Plan,
     Position,
     Reason,
-    Side,
     Snapshot,
     TokenId,
     TokenKey,
 )
 from copytrade.domain.policy import Policy
-from copytrade.domain.reconcile import Token, cancel_expired, locked, reconcile_one, rests
-from copytrade.domain.risk import Budget, cap_price, capped, counted_price, current_price, ref_price
+from copytrade.domain.reconcile import Token, cancel_expired, locked, new_token, reconcile_one, rests
+from copytrade.domain.records import trusted
+from copytrade.domain.risk import NOTHING_SPENT, Budget, cap_price, capped, counted_price, delta, ref_price
 
 _Orders = Mapping[TokenId, tuple[Order, ...]]
+
+new_decision = trusted(Decision)
 
 
 def plan(snapshot: Snapshot) -> Plan:
@@ -115,12 +118,11 @@ def _tradable(ids: Mapping[TokenKey, TokenId]) -> dict[TokenKey, TokenId]:
     """The ids that name one token: not malformed, and claimed by one key alone. Two keys with one id (fresh rows carry
     wrong outcome indices, API.md) would each quote it, and there may never be two live orders of ours on a token.
     """
-    claims = Counter(ids.values())
-    return {
-        key: token_id
-        for key, token_id in ids.items()
-        if claims[token_id] == 1 and _kind(token_id) is not IdKind.MALFORMED
-    }
+    sound = {key: token_id for key, token_id in ids.items() if _kind(token_id) is not IdKind.MALFORMED}
+    claims = Counter(sound.values())
+    if len(claims) == len(sound):
+        return sound
+    return {key: token_id for key, token_id in sound.items() if claims[token_id] == 1}
 
 
 def orders_of_ours(snapshot: Snapshot) -> tuple[_Orders, _Orders]:
@@ -147,14 +149,12 @@ def _uncapped_gap(token: Token) -> Decimal:
 
 
 def _takes_room(token: Token) -> bool:
-    return token.held.hi > 0 or any(order.side is Side.BUY for order in token.live)
+    return token.held.hi > 0 or any(order.side is BUY for order in token.live)
 
 
-def _counts(token: Token, policy: Policy | None = None) -> bool:
+def _counts(token: Token) -> bool:
     """Does the token count under the total cap? Blacklisted and unresolved holdings do, those left alone do not."""
-    if token.left_alone in (Reason.COMBO, Reason.REDEEMABLE):
-        return False
-    return policy is None or not token.not_ours(policy)
+    return token.left_alone is None or token.left_alone not in (Reason.COMBO, Reason.REDEEMABLE)
 
 
 # -- step 1 -----------------------------------------------------------------------------------------------------------
@@ -171,15 +171,14 @@ def _tokens(snapshot: Snapshot) -> list[Token]:
     keys_of = {token_id: key for key, token_id in ids.items()}
     with_orders = {token_id for orders in (open_orders, in_doubt) for token_id in orders if orders[token_id]}
 
-    keys = {key for key, want in wanted.items() if want.hi > 0 or want.latest > 0}
+    keys = {key for key, want in wanted.items() if want.hi or want.latest}
     keys |= target.keys() | mine.keys()
-    keys |= {key for key, ledger in snapshot.ledgers.items() if ledger.believed > 0}
+    keys |= {key for key, ledger in snapshot.ledgers.items() if key not in keys and ledger.believed > ZERO}
     keys |= {keys_of[token_id] for token_id in with_orders if token_id in keys_of}
 
     tokens = []
     for key in sorted(keys):
         token_id = ids.get(key)
-        kind = IdKind.CTF if token_id is None else _kind(token_id)
         my_position, target_position = mine.get(key), target.get(key)
         reported = my_position.size if my_position else ZERO
         ledger = snapshot.ledgers.get(key)
@@ -189,25 +188,25 @@ def _tokens(snapshot: Snapshot) -> list[Token]:
         ref = ref_price(book, my_position, target_position)
         cap = cap_price(ref, my_position)
         want = wanted.get(key, NOTHING_WANTED)
+        want_lo = capped(want.lo, cap, held.hi, policy)
+        want_hi = want_lo if want.hi is want.lo else capped(want.hi, cap, held.hi, policy)
         tokens.append(
-            Token(
+            new_token(
                 token_key=key,
                 token_id=token_id,
-                left_alone=_left_alone(key, token_id, kind, my_position, target_position, policy),
+                left_alone=_left_alone(key, token_id, my_position, target_position, policy),
                 want=want,
-                want_lo=capped(want.lo, cap, held.hi, policy),
-                want_hi=capped(want.hi, cap, held.hi, policy),
-                reported=reported,
+                want_lo=want_lo,
+                want_hi=want_hi,
                 held=held,
+                delta=delta(want_lo, want_hi, held),
                 live=_of(open_orders, token_id),
                 doubts=doubts,
-                foreign_sell_rest=rests(_of(snapshot.foreign_orders, token_id), Side.SELL),
-                known_to_ledger=ledger is not None,
-                hold_until=snapshot.holds.get(key),
+                mine=my_position,
+                target=target_position,
                 book=book,
                 ref_price=ref,
                 cap_price=cap,
-                current_price=current_price(book, my_position, target_position),
             )
         )
     unknown = sorted(with_orders - keys_of.keys())
@@ -216,6 +215,7 @@ def _tokens(snapshot: Snapshot) -> list[Token]:
 
 def _unknown(token_id: TokenId, live: tuple[Order, ...], doubts: tuple[Order, ...]) -> Token:
     """A token that only an order of ours knows: no wallet holds it, and its key was never learned."""
+    held = Exposure(lo=ZERO, hi=rests(doubts, BUY))
     return Token(
         token_key=None,
         token_id=token_id,
@@ -223,8 +223,8 @@ def _unknown(token_id: TokenId, live: tuple[Order, ...], doubts: tuple[Order, ..
         want=NOTHING_WANTED,
         want_lo=ZERO,
         want_hi=ZERO,
-        reported=ZERO,
-        held=Exposure(lo=ZERO, hi=rests(doubts, Side.BUY)),
+        held=held,
+        delta=delta(ZERO, ZERO, held),
         live=live,
         doubts=doubts,
     )
@@ -237,19 +237,23 @@ def _of(orders: _Orders, token_id: TokenId | None) -> tuple[Order, ...]:
 _kind = lru_cache(maxsize=65536)(kind_of)
 
 
+@lru_cache(maxsize=65536)
+def _is_combo(key: TokenKey) -> bool:
+    return is_combo_condition(key.rpartition(":")[0])
+
+
 def _left_alone(
     key: TokenKey,
     token_id: TokenId | None,
-    kind: IdKind,
     mine: Position | None,
     target: Position | None,
     policy: Policy,
 ) -> Reason | None:
     if key in policy.blacklist_token_keys:
         return Reason.BLACKLISTED
-    if kind is IdKind.COMBO or is_combo_condition(key.rpartition(":")[0]):
+    if _is_combo(key) or (token_id is not None and _kind(token_id) is IdKind.COMBO):
         return Reason.COMBO
-    if any(position is not None and position.redeemable for position in (mine, target)):
+    if (mine is not None and mine.redeemable) or (target is not None and target.redeemable):
         return Reason.REDEEMABLE
     return Reason.UNRESOLVED if token_id is None else None
 
@@ -267,29 +271,23 @@ def _safe_plan(snapshot: Snapshot, tokens: list[Token]) -> Plan:
 
 
 def _normal_plan(snapshot: Snapshot, tokens: list[Token]) -> Plan:
-    policy, now = snapshot.policy, snapshot.now
-    total = sum(
-        (
-            (token.held.hi + rests(token.live, Side.BUY)) * counted_price(token.cap_price)
-            for token in tokens
-            if _counts(token, policy)
-        ),
-        ZERO,
-    )
-    budget = Budget(notional=policy.max_notional_total - total, cash=_free_cash(snapshot))
+    total = sum((_counted(token) for token in tokens if _counts(token) and not token.not_ours(snapshot)), ZERO)
+    budget = Budget(notional=snapshot.policy.max_notional_total - total, cash=_free_cash(snapshot))
     actions: list[Action] = []
-    reasons: dict[int, Reason] = {}
+    reasons: list[Reason] = [Reason.IN_BAND] * len(tokens)
     for index in _largest_gap_first(tokens):
-        answer = reconcile_one(tokens[index], budget, now=now, policy=policy, total=total)
+        answer = reconcile_one(tokens[index], budget, snapshot, total=total)
         actions += answer.actions
         reasons[index] = answer.reason
-        budget = budget.less(answer.spent)
-        total += answer.spent.notional
-    return Plan(
-        mode=Mode.NORMAL,
-        actions=_ordered(actions),
-        decisions=tuple(_decision(token, reasons[index]) for index, token in enumerate(tokens)),
-    )
+        if answer.spent is not NOTHING_SPENT:
+            budget = budget.less(answer.spent)
+            total += answer.spent.notional
+    return Plan(mode=Mode.NORMAL, actions=_ordered(actions), decisions=tuple(map(_decision, tokens, reasons)))
+
+
+def _counted(token: Token) -> Decimal:
+    """The pUSD that a token counts under the total cap: what we may hold, and what our BUYs may still bring."""
+    return (token.held.hi + rests(token.live, BUY)) * counted_price(token.cap_price)
 
 
 def _free_cash(snapshot: Snapshot) -> Decimal | None:
@@ -301,8 +299,16 @@ def _free_cash(snapshot: Snapshot) -> Decimal | None:
 
 
 def _largest_gap_first(tokens: list[Token]) -> list[int]:
-    """The order in which budget is given out; ties go by token_key, in which `tokens` are sorted already."""
-    return sorted(range(len(tokens)), key=lambda index: -abs(tokens[index].delta) * (tokens[index].ref_price or ZERO))
+    """The order in which budget is given out; ties go by token_key, in which `tokens` are sorted already.
+
+    Who has no gap needs no budget, and comes last.
+    """
+
+    def worth(index: int) -> Decimal:
+        return -abs(tokens[index].delta) * (tokens[index].ref_price or ZERO)
+
+    gaps = [index for index, token in enumerate(tokens) if token.delta]
+    return [*sorted(gaps, key=worth), *(index for index, token in enumerate(tokens) if not token.delta)]
 
 
 def _ordered(actions: Iterable[Action]) -> tuple[Action, ...]:
@@ -314,7 +320,7 @@ def _ordered(actions: Iterable[Action]) -> tuple[Action, ...]:
 
 
 def _decision(token: Token, reason: Reason) -> Decision:
-    return Decision(
+    return new_decision(
         token_key=token.token_key,
         token_id=token.token_id,
         want_lo=token.want_lo,

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from attrs import frozen
 
-from copytrade.domain.amounts import ceiled, floored
+from copytrade.domain.amounts import CENT, ceiled, floored
 from copytrade.domain.model import ONE, Book, Order, Reason, Side
 from copytrade.domain.policy import Policy
 
@@ -112,4 +112,4 @@ def minimum_size(book: Book | None, quoted: Quote | None) -> Decimal:
     least = DEFAULT_MIN_ORDER_SIZE if book is None or book.min_order_size is None else ceiled(book.min_order_size)
     if quoted is not None and not quoted.post_only:
         least = max(least, ceiled(MIN_MARKETABLE_NOTIONAL / quoted.price))
-    return max(least, Decimal("0.01"))
+    return max(least, CENT)

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from attrs import field, frozen
+from attrs import frozen
 
 from copytrade.domain.amounts import CENT, floored
 from copytrade.domain.desired import Want
+from copytrade.domain.exposure import new_exposure
 from copytrade.domain.model import (
+    BUY,
+    SELL,
     ZERO,
     Action,
     Book,
@@ -26,65 +29,68 @@ from copytrade.domain.model import (
     Exposure,
     Order,
     Place,
+    Position,
     Reason,
     Side,
+    Snapshot,
     TokenId,
     TokenKey,
 )
 from copytrade.domain.policy import COPIED, Policy
 from copytrade.domain.quote import Quote, minimum_size, off_market, quote
-from copytrade.domain.risk import NOTHING_SPENT, Budget, counted_price, delta, risk_check
+from copytrade.domain.records import trusted
+from copytrade.domain.risk import NOTHING_SPENT, Budget, counted_price, current_price, delta, new_budget, risk_check
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Token:
-    """Everything that is known of one token when it is decided upon."""
+    """What is known of one token when it is decided upon; what few tokens need is asked of the snapshot."""
 
     token_key: TokenKey | None  # None: nothing but a live order of ours knows the token
     token_id: TokenId | None
     left_alone: Reason | None = None  # BLACKLISTED, COMBO, REDEEMABLE or UNRESOLVED: whatever the numbers say
+    mine: Position | None = None  # as the positions feed reports it
+    target: Position | None = None
+    book: Book | None = None
+    live: tuple[Order, ...] = ()
+    doubts: tuple[Order, ...] = ()
     want: Want  # before any cap
     want_lo: Decimal  # under the token's cap
     want_hi: Decimal
-    reported: Decimal  # shares, by the positions feed
     held: Exposure
-    live: tuple[Order, ...] = ()
-    doubts: tuple[Order, ...] = ()
-    foreign_sell_rest: Decimal = ZERO  # shares locked by the user's own SELLs
-    known_to_ledger: bool = False  # we have traded it
-    hold_until: Decimal | None = None
-    book: Book | None = None
+    delta: Decimal  # how far `held` is outside of want under the cap
     ref_price: Decimal | None = None
     cap_price: Decimal | None = None
-    current_price: Decimal | None = None
-    delta: Decimal = field(init=False)
 
-    @delta.default
-    def _gap(self) -> Decimal:
-        return delta(self.want_lo, self.want_hi, self.held)
+    @property
+    def reported(self) -> Decimal:
+        """Our shares, by the positions feed."""
+        return ZERO if self.mine is None else self.mine.size
 
     @property
     def desired(self) -> Decimal:
         """The end of want that is nearer to the reported size, `want_lo` on a tie."""
+        if self.want_hi is self.want_lo:
+            return self.want_lo
         to_lo, to_hi = abs(self.reported - self.want_lo), abs(self.reported - self.want_hi)
         return self.want_hi if to_hi < to_lo else self.want_lo
 
     @property
     def may_rest(self) -> bool:
         """True while an order in doubt may still be in the book."""
-        return any(not order.gone for order in self.doubts)
+        return bool(self.doubts) and any(not order.gone for order in self.doubts)
 
-    def not_ours(self, policy: Policy) -> bool:
+    def not_ours(self, snapshot: Snapshot) -> bool:
         """True where a sale would be due of what we have never traded, and `manage_holdings` keeps us off that."""
         return (
-            policy.manage_holdings == COPIED
+            snapshot.policy.manage_holdings == COPIED
             and self.left_alone is None
-            and not self.known_to_ledger
-            and self.delta < -policy.deadband_shares
+            and self.token_key not in snapshot.ledgers
+            and self.delta < -snapshot.policy.deadband_shares
         )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Reconciled:
     """The answer for one token, and what it takes of the budget that all tokens share."""
 
@@ -93,14 +99,18 @@ class Reconciled:
     spent: Budget = NOTHING_SPENT
 
 
+new_token = trusted(Token)
+answered = trusted(Reconciled)
+
+
 def rests(orders: tuple[Order, ...], side: Side) -> Decimal:
     """The shares of these orders on `side` that are not matched yet."""
-    return sum((order.rest for order in orders if order.side is side), ZERO)
+    return sum((order.rest for order in orders if order.side is side), ZERO) if orders else ZERO
 
 
 def locked(orders: tuple[Order, ...]) -> Decimal:
     """The pUSD that these orders keep from being spent twice: rest x price of the BUYs."""
-    return sum((order.rest * order.price for order in orders if order.side is Side.BUY), ZERO)
+    return sum((order.rest * order.price for order in orders if order.side is BUY), ZERO)
 
 
 def expired(order: Order, now: Decimal, policy: Policy) -> bool:
@@ -113,68 +123,71 @@ def cancel_expired(token: Token, now: Decimal, policy: Policy) -> tuple[Cancel, 
     return tuple(_cancel(token, order, CancelReason.EXPIRED) for order in token.live if expired(order, now, policy))
 
 
-def reconcile_one(token: Token, budget: Budget, *, now: Decimal, policy: Policy, total: Decimal = ZERO) -> Reconciled:
+def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: Decimal = ZERO) -> Reconciled:
     """Decide one token. `budget` is left for all tokens together, which count `total` pUSD under the total cap."""
+    now, policy = snapshot.now, snapshot.policy
     if token.token_key is None:
-        return Reconciled(actions=cancel_expired(token, now, policy), reason=Reason.UNRESOLVED)
+        return answered(actions=cancel_expired(token, now, policy), reason=Reason.UNRESOLVED)
 
     # Step 1: cancels. Below here no stale order is in hand.
-    cancels = _stale(token, now, policy)
-    dead = {cancel.order_id for cancel in cancels}
-    cancelled = tuple(order for order in token.live if order.order_id in dead)
-
-    def nothing(reason: Reason) -> Reconciled:
-        return Reconciled(actions=cancels, reason=reason)
-
+    cancels: tuple[Cancel, ...] = ()
+    cancelled: tuple[Order, ...] = ()
+    if token.live:
+        cancels = _stale(token, snapshot)
+        dead = {cancel.order_id for cancel in cancels}
+        cancelled = tuple(order for order in token.live if order.order_id in dead)
     if token.left_alone is not None:
-        return nothing(token.left_alone)
+        return answered(actions=cancels, reason=token.left_alone)
 
     # Step 2: the band.
     if abs(token.delta) <= policy.deadband_shares:
-        return nothing(_reason_in_band(token, policy))
+        return answered(actions=cancels, reason=_reason_in_band(token, policy))
 
     # Step 3: one active order. Whatever may still fill is in the way, or is counted as filled.
     if token.may_rest:
-        return nothing(Reason.IN_DOUBT)
+        return answered(actions=cancels, reason=Reason.IN_DOUBT)
     if len(cancelled) < len(token.live):
-        return nothing(Reason.RESTING)
-    if token.hold_until is not None and now < token.hold_until:
-        return nothing(Reason.ON_HOLD)
-    if token.not_ours(policy):
-        return nothing(Reason.NOT_OURS)
-    worst = Exposure(
-        lo=max(token.held.lo - rests(cancelled, Side.SELL), ZERO), hi=token.held.hi + rests(cancelled, Side.BUY)
-    )
-    gap = delta(token.want_lo, token.want_hi, worst)
-    if abs(gap) <= policy.deadband_shares or (gap > 0) is not (token.delta > 0):
-        return nothing(Reason.SETTLING)
-    if gap < 0 and token.want_hi == 0 and cancelled:
-        # The rest of a sale to nothing must be big enough to be sold: wait until we know what is left. (DESIGN 5)
-        return nothing(Reason.SETTLING)
+        return answered(actions=cancels, reason=Reason.RESTING)
+    if now < snapshot.holds.get(token.token_key, now):
+        return answered(actions=cancels, reason=Reason.ON_HOLD)
+    if token.not_ours(snapshot):
+        return answered(actions=cancels, reason=Reason.NOT_OURS)
+    worst, gap = token.held, token.delta
+    if cancelled:
+        worst = new_exposure(
+            lo=max(token.held.lo - rests(cancelled, SELL), ZERO), hi=token.held.hi + rests(cancelled, BUY)
+        )
+        gap = delta(token.want_lo, token.want_hi, worst)
+        if abs(gap) <= policy.deadband_shares or (gap > 0) is not (token.delta > 0):
+            return answered(actions=cancels, reason=Reason.SETTLING)
+        if gap < 0 and token.want_hi == 0:
+            # The rest of a sale to nothing must be big enough to be sold: wait until we know what is left. (DESIGN 5)
+            return answered(actions=cancels, reason=Reason.SETTLING)
 
     # Steps 4 and 5: how much, at which price.
-    side = Side.BUY if gap > 0 else Side.SELL
-    if side is Side.BUY and token.ref_price is None:
-        return nothing(Reason.NO_BOOK)  # nobody knows what a share is worth, so no cap can be kept
+    side = BUY if gap > 0 else SELL
+    if side is BUY and token.ref_price is None:
+        # Nobody knows what a share is worth, so no cap can be kept.
+        return answered(actions=cancels, reason=Reason.NO_BOOK)
     quoted = quote(side, token.book, policy)
     price = quoted.price if isinstance(quoted, Quote) else token.ref_price
     least = minimum_size(token.book, quoted if isinstance(quoted, Quote) else None)
-    freed = _freed(token, cancelled)
-    if side is Side.BUY:
+    freed = _freed(token, cancelled) if cancelled else NOTHING_SPENT
+    if side is BUY:
         sized = _bought(token, gap, budget, freed, price, least, policy)
     else:
-        sized = _sold(token, gap, worst, least, policy)
+        sized = _sold(token, gap, worst, least, snapshot)
     if isinstance(sized, Reason) and sized is not Reason.DUST:
-        return nothing(sized)
+        return answered(actions=cancels, reason=sized)
     if isinstance(quoted, Reason):
-        return nothing(quoted)
-    if off_market(side, quoted.price, token.current_price, policy):
-        return nothing(Reason.PRICE_GUARD)
+        return answered(actions=cancels, reason=quoted)
+    if off_market(side, quoted.price, current_price(token.book, token.mine, token.target), policy):
+        return answered(actions=cancels, reason=Reason.PRICE_GUARD)
     if isinstance(sized, Reason):
-        return nothing(sized)
+        return answered(actions=cancels, reason=sized)
 
     spent = NOTHING_SPENT
-    if side is Side.BUY:
+    if side is BUY:
         share = counted_price(token.cap_price)
         allowed, veto = risk_check(
             token.token_key,
@@ -186,8 +199,8 @@ def reconcile_one(token: Token, budget: Budget, *, now: Decimal, policy: Policy,
         )
         if not allowed:
             assert veto is not None
-            return nothing(veto)
-        spent = Budget(
+            return answered(actions=cancels, reason=veto)
+        spent = new_budget(
             notional=max(sized * share - freed.notional, ZERO),
             cash=max(sized * quoted.price - (freed.cash or ZERO), ZERO),
         )
@@ -201,7 +214,8 @@ def reconcile_one(token: Token, budget: Budget, *, now: Decimal, policy: Policy,
         tick_size=quoted.tick_size,
         post_only=quoted.post_only,
     )
-    return Reconciled(actions=(*cancels, place), reason=Reason.REQUOTED if cancelled else Reason.QUOTED, spent=spent)
+    reason = Reason.REQUOTED if cancelled else Reason.QUOTED
+    return answered(actions=(*cancels, place), reason=reason, spent=spent)
 
 
 def _cancel(token: Token, order: Order, reason: CancelReason) -> Cancel:
@@ -209,15 +223,14 @@ def _cancel(token: Token, order: Order, reason: CancelReason) -> Cancel:
     return Cancel(token_key=token.token_key, token_id=token.token_id, order_id=order.order_id, reason=reason)
 
 
-def _stale(token: Token, now: Decimal, policy: Policy) -> tuple[Cancel, ...]:
+def _stale(token: Token, snapshot: Snapshot) -> tuple[Cancel, ...]:
     """Every live order that must go, with the first reason for it."""
-    if not token.live:
-        return ()
+    now, policy = snapshot.now, snapshot.policy
     newest = max(token.live, key=lambda order: (order.ts, order.order_id))
     in_band = abs(token.delta) <= policy.deadband_shares
     if token.left_alone is Reason.BLACKLISTED:
         hands_off = CancelReason.BLACKLISTED
-    elif token.left_alone is not None or token.not_ours(policy):
+    elif token.left_alone is not None or token.not_ours(snapshot):
         hands_off = CancelReason.LEFT_ALONE
     else:
         hands_off = None
@@ -225,7 +238,7 @@ def _stale(token: Token, now: Decimal, policy: Policy) -> tuple[Cancel, ...]:
     def why(order: Order) -> CancelReason | None:
         if expired(order, now, policy):
             return CancelReason.EXPIRED
-        if (token.delta < 0) if order.side is Side.BUY else (token.delta > 0):
+        if (token.delta < 0) if order.side is BUY else (token.delta > 0):
             return CancelReason.WRONG_SIDE
         if order is not newest:
             return CancelReason.SECOND_ORDER
@@ -256,8 +269,8 @@ def _reason_in_band(token: Token, policy: Policy) -> Reason:
 
 def _freed(token: Token, cancelled: tuple[Order, ...]) -> Budget:
     """What the orders that are cancelled in this plan set free, for this token and no other."""
-    return Budget(
-        notional=rests(cancelled, Side.BUY) * counted_price(token.cap_price),
+    return new_budget(
+        notional=rests(cancelled, BUY) * counted_price(token.cap_price),
         cash=locked(cancelled),
     )
 
@@ -301,9 +314,11 @@ def _limits(
     return limits
 
 
-def _sold(token: Token, gap: Decimal, worst: Exposure, least: Decimal, policy: Policy) -> Decimal | Reason:
+def _sold(token: Token, gap: Decimal, worst: Exposure, least: Decimal, snapshot: Snapshot) -> Decimal | Reason:
     """The size of a SELL: a slice of the gap, at most what is surely there, never leaving a rest that can't be sold."""
-    available = max(worst.lo - token.held.unsure - token.foreign_sell_rest, ZERO)
+    policy = snapshot.policy
+    foreign = rests(snapshot.foreign_orders.get(token.token_id or "", ()), SELL)
+    available = max(worst.lo - token.held.unsure - foreign, ZERO)
     sized = min(_sliced(gap, policy), floored(available))
     if sized < least:
         sized = least

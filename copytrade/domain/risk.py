@@ -17,9 +17,10 @@ from attrs import frozen
 from copytrade.domain.amounts import floored
 from copytrade.domain.model import ONE, ZERO, Book, Exposure, Position, Reason, TokenKey
 from copytrade.domain.policy import Policy
+from copytrade.domain.records import trusted
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Budget:
     """What is left to be given out: pUSD under the total cap, and pUSD of cash (None = not limited)."""
 
@@ -29,9 +30,11 @@ class Budget:
     def less(self, spent: Budget) -> Budget:
         """What is left after a token has taken its part."""
         cash = self.cash if self.cash is None or spent.cash is None else self.cash - spent.cash
-        return Budget(notional=self.notional - spent.notional, cash=cash)
+        return new_budget(notional=self.notional - spent.notional, cash=cash)
 
 
+new_budget = trusted(Budget)
+TWO = Decimal(2)
 NOTHING_SPENT = Budget(notional=ZERO, cash=ZERO)
 
 
@@ -40,7 +43,7 @@ def mid(book: Book | None) -> Decimal | None:
     if book is None:
         return None
     if book.best_bid is not None and book.best_ask is not None:
-        return (book.best_bid + book.best_ask) / 2
+        return (book.best_bid + book.best_ask) / TWO
     return book.best_bid if book.best_bid is not None else book.best_ask
 
 
@@ -60,17 +63,16 @@ def ref_price(book: Book | None, mine: Position | None, target: Position | None)
 
 def current_price(book: Book | None, mine: Position | None, target: Position | None) -> Decimal | None:
     """The price that a quote is held against, by somebody else than the book's two sides; None = unknown."""
-    known = (
-        mine.current_price if mine else ZERO,
-        target.current_price if target else ZERO,
-        (book.last_trade_price or ZERO) if book else ZERO,
-    )
-    return next((price for price in known if price > 0), None)
+    if mine is not None and mine.current_price > ZERO:
+        return mine.current_price
+    if target is not None and target.current_price > ZERO:
+        return target.current_price
+    return (book.last_trade_price or None) if book is not None else None
 
 
 def cap_price(ref: Decimal | None, mine: Position | None) -> Decimal | None:
     """What a share counts under the caps: the greater of `ref` and what we paid on average."""
-    return None if ref is None else max(ref, mine.avg_price if mine else ZERO)
+    return ref if ref is None or mine is None or mine.avg_price <= ref else mine.avg_price
 
 
 def counted_price(price: Decimal | None) -> Decimal:
@@ -79,7 +81,7 @@ def counted_price(price: Decimal | None) -> Decimal:
 
 
 def capped(want: Decimal, price: Decimal | None, hi: Decimal, policy: Policy) -> Decimal:
-    """One end of want under `max_notional_per_token`: growth stops there, and what is held stays.
+    """One end of want, in whole cents, under `max_notional_per_token`: growth stops there, and what is held stays.
 
     >>> capped(Decimal(1000), Decimal("0.8"), Decimal(0), Policy(max_notional_per_token=Decimal(500)))
     Decimal('625.00')
@@ -87,6 +89,8 @@ def capped(want: Decimal, price: Decimal | None, hi: Decimal, policy: Policy) ->
     Decimal('700.00')
     """
     if not price:  # unknown: nothing will be bought without a price
+        return want
+    if want <= hi or want * price <= policy.max_notional_per_token:  # the same as below without the division
         return want
     return min(want, floored(max(policy.max_notional_per_token / price, hi)))
 

@@ -1,0 +1,104 @@
+"""A record that is made fast cannot be told from one that is made by its class."""
+
+import copy
+import pickle
+from decimal import Decimal
+
+import pytest
+from attrs import evolve, field, fields, frozen
+from attrs.exceptions import FrozenInstanceError
+
+from copytrade.domain.desired import Want, new_want
+from copytrade.domain.exposure import new_exposure
+from copytrade.domain.model import Decision, Exposure, Reason
+from copytrade.domain.plan import new_decision
+from copytrade.domain.reconcile import Reconciled, Token, answered, new_token
+from copytrade.domain.records import trusted
+from copytrade.domain.risk import Budget, new_budget
+
+D = Decimal
+WANT = Want(lo=D(1), hi=D(2), latest=D(1))
+HELD = Exposure(lo=D(3), hi=D(4), warning="look")
+DECIDED = {
+    "token_key": "0xc1:0",
+    "token_id": "111",
+    "want_lo": D(1),
+    "want_hi": D(2),
+    "desired": D(2),
+    "lo": D(3),
+    "hi": D(4),
+    "delta": D(-1),
+    "ref_price": D("0.5"),
+    "reason": Reason.IN_BAND,
+}
+TOKEN = {
+    "token_key": "0xc1:0",
+    "token_id": None,
+    "want": WANT,
+    "want_lo": D(1),
+    "want_hi": D(2),
+    "held": HELD,
+    "delta": D(-1),
+    "live": (),
+}
+
+MADE = [
+    (Want, new_want, {"lo": D(1), "hi": D(2), "latest": D(1)}),
+    (Exposure, new_exposure, {"lo": D(3), "hi": D(4)}),
+    (Exposure, new_exposure, {"lo": D(3), "hi": D(4), "unsure": D("0.01"), "warning": "look"}),
+    (Budget, new_budget, {"notional": D(7)}),
+    (Budget, new_budget, {"notional": D(7), "cash": D(8)}),
+    (Decision, new_decision, DECIDED),
+    (Decision, new_decision, {**DECIDED, "warning": "look"}),
+    (Token, new_token, TOKEN),
+    (Reconciled, answered, {"actions": (), "reason": Reason.DUST}),
+]
+
+
+@pytest.mark.parametrize(("record", "make", "given"), MADE, ids=lambda one: getattr(one, "__name__", ""))
+class TestARecordThatIsMadeFast:
+    def test_is_the_same_as_one_of_its_class(self, record, make, given):
+        made, usual = make(**given), record(**given)
+        assert type(made) is record
+        assert made == usual
+        assert hash(made) == hash(usual)
+        assert repr(made) == repr(usual)
+        assert all(getattr(made, one.name) is getattr(usual, one.name) for one in fields(record))
+
+    def test_is_frozen(self, record, make, given):
+        made = make(**given)
+        name = next(iter(given))
+        with pytest.raises(FrozenInstanceError):
+            setattr(made, name, None)
+        with pytest.raises(FrozenInstanceError):
+            delattr(made, name)
+        with pytest.raises(AttributeError):
+            made.another = 1
+
+    def test_is_evolved_copied_and_pickled_like_any_other(self, record, make, given):
+        made, name = make(**given), next(iter(given))
+        assert evolve(made, **{name: given[name]}) == made
+        assert copy.copy(made) == made
+        assert pickle.loads(pickle.dumps(made)) == made
+
+    def test_shares_nothing_with_the_next(self, record, make, given):
+        name = next(iter(given))
+        one, other = make(**given), make(**{**given, name: "another"})
+        assert getattr(one, name) == given[name]
+        assert getattr(other, name) == "another"
+
+    def test_wants_what_its_class_wants(self, record, make, given):
+        with pytest.raises(TypeError):
+            make(**dict(list(given.items())[1:]))
+        with pytest.raises(TypeError):
+            make(**given, unheard_of=1)
+
+
+class TestTrusted:
+    def test_a_default_that_is_made_anew_each_time_is_refused(self):
+        @frozen(kw_only=True, weakref_slot=False)
+        class Many:
+            several: list[int] = field(factory=list)
+
+        with pytest.raises(AssertionError, match="factory"):
+            trusted(Many)
