@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,9 +34,10 @@ from copytrade.app.ports import Clock
 from copytrade.app.state import confirmed_first, start_from
 from copytrade.app.tally import Counting, Tally, notes_object, read_beside
 from copytrade.domain.policy import Policy
-from copytrade.errors import BadInput, RefusedToStart
+from copytrade.errors import BadInput, Fault, RefusedToStart
 
 if TYPE_CHECKING:
+    from copytrade.adapters.keys import SecretKey as SecretKey  # a command that stores one names its type
     from copytrade.adapters.signing import OrderSigner
 
 __all__ = [
@@ -80,6 +81,88 @@ def signer_for(config: Config, keystore: Path | None) -> OrderSigner:
         signature_type=config.signature_type,
         chain_id=config.chain_id,
     )
+
+
+# -- keys that are about to be stored ---------------------------------------------------------------------------------
+
+
+def missing_secrets(*, key: bool, passphrase: bool) -> list[Fault]:
+    """Which of these the environment lacks, where nobody can be asked for them."""
+    from copytrade.adapters import key_storage
+
+    return key_storage.missing_secrets(key=key, passphrase=passphrase)
+
+
+def key_from_environment() -> SecretKey | None:
+    """The key in COPYTRADE_PRIVATE_KEY, or None. Raises RefusedToStart for what is no key."""
+    from copytrade.adapters import key_storage
+
+    return key_storage.key_from_environment()
+
+
+def key_from_file(name: str) -> SecretKey:
+    """The key in a file, or in standard input for "-". Raises RefusedToStart."""
+    from copytrade.adapters import key_storage
+
+    return key_storage.key_from_file(name)
+
+
+def key_from_prompt() -> SecretKey:
+    """The key, typed without echo. Raises RefusedToStart for what is no key."""
+    from copytrade.adapters import key_storage
+
+    return key_storage.key_from_prompt()
+
+
+def misfits(key: SecretKey, answers: Mapping[str, object]) -> tuple[Fault, ...]:
+    """What does not belong together of a key, a wallet and a signature type."""
+    from copytrade.adapters.signing import OrderSigner
+
+    try:
+        signature_type = int(str(answers["signature_type"]))
+        OrderSigner(key.reveal(), funder=str(answers["my_address"]), signature_type=signature_type)
+    except BadInput as error:
+        return error.faults
+    return ()
+
+
+def new_passphrase(say: Callable[[str], None]) -> str:
+    """A passphrase for a new keystore, from the environment or asked for twice. Raises RefusedToStart."""
+    from copytrade.adapters import key_storage
+    from copytrade.adapters.keys import terminal_prompt
+
+    return key_storage.new_passphrase(terminal_prompt(), say)
+
+
+def save_keystore(path: Path, key: SecretKey, passphrase: str) -> None:
+    """Write the key, encrypted, to a new file. Raises RefusedToStart."""
+    from copytrade.adapters import key_storage
+
+    key_storage.save_keystore(path, key, passphrase)
+
+
+def keyring_trouble() -> str:
+    """Why no key can go into the system keyring; "" where it can."""
+    from copytrade.adapters import key_storage
+
+    return key_storage.keyring_trouble()
+
+
+def save_in_keyring(wallet: str, key: SecretKey) -> None:
+    """Put the key into the system keyring. Raises RefusedToStart."""
+    from copytrade.adapters import key_storage
+
+    key_storage.save_in_keyring(wallet.lower(), key)
+
+
+def write_file(path: Path, content: bytes, *, over: bool) -> None:
+    """Write a file of ours, whole and durably. Raises FileExistsError where it is there and not `over`; OSError."""
+    from copytrade.adapters import files
+
+    (files.write_over if over else files.write_new)(path, content)
+
+
+# -- a run ------------------------------------------------------------------------------------------------------------
 
 
 @contextlib.asynccontextmanager

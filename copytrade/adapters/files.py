@@ -19,6 +19,9 @@ from pathlib import Path
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 
+# What a file system answers that has no hard links (or a kernel that does not let us link a stranger's file).
+NO_HARD_LINK = frozenset({errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV})
+
 
 def real_path(path: Path) -> Path:
     """`path` with its symlinks followed, so that a rename replaces the file and not a link to it.
@@ -92,3 +95,42 @@ def remove_quietly(path: Path) -> None:
     """Clean up after a failure that is about to be reported: what cannot be removed now is removed next time."""
     with suppress(OSError):
         path.unlink(missing_ok=True)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Make a whole, durable file of ours under a name that nothing has yet. Raises FileExistsError, OSError."""
+    spare = _whole_spare(path, content)
+    try:
+        path.hardlink_to(spare)  # a second name for a whole file; unlike a rename it replaces nothing
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in NO_HARD_LINK:
+            raise
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))  # ours, or it fails
+        spare.replace(path)
+    finally:
+        remove_quietly(spare)
+    sync_folder(path.parent)
+
+
+def write_over(path: Path, content: bytes) -> None:
+    """The same, in place of whatever file has that name. Raises OSError, and then that file is as it was."""
+    path = real_path(path)
+    spare = _whole_spare(path, content)
+    try:
+        spare.replace(path)
+    finally:
+        remove_quietly(spare)
+    sync_folder(path.parent)
+
+
+def _whole_spare(path: Path, content: bytes) -> Path:
+    spare = path.with_name(path.name + ".tmp")
+    make_folder(path.parent)
+    try:
+        write_spare(spare, content)
+    except OSError:
+        remove_quietly(spare)  # on a full disk its space is wanted
+        raise
+    return spare

@@ -103,8 +103,8 @@ def load_key(
     Call it once: it takes the secrets out of `environ`.
     Raises RefusedToStart where there is no key, more than one, or one that cannot be read; the text says what to do.
     """
-    bare = _taken(environ, KEY_VARIABLE)
-    passphrase = _taken(environ, PASSPHRASE_VARIABLE)
+    bare = taken(environ, KEY_VARIABLE)
+    passphrase = taken(environ, PASSPHRASE_VARIABLE)
     named = environ.get(KEYSTORE_VARIABLE, "").strip()
     path = keystore or (Path(named) if named else None)
     if bare is not None and path is not None:
@@ -115,7 +115,7 @@ def load_key(
     if bare is not None:
         return SecretKey(bare, source=KEY_VARIABLE)
     if path is not None:
-        return _from_keystore(path, passphrase, ask or _terminal_prompt())
+        return _from_keystore(path, passphrase, ask or terminal_prompt())
     return _from_keyring(wallet)
 
 
@@ -134,7 +134,7 @@ def _fault_of(digits: str) -> str:
     return ""
 
 
-def _taken(environ: MutableMapping[str, str], name: str) -> str | None:
+def taken(environ: MutableMapping[str, str], name: str) -> str | None:
     """The value of a secret variable, hidden and removed; None where it is missing, or blank as in compose files."""
     value = environ.pop(name, "")
     if not value.strip():
@@ -209,12 +209,13 @@ def _opened(path: Path, keystore: dict[str, object], passphrase: str) -> SecretK
     return secret
 
 
-def _terminal_prompt() -> Callable[[str], str] | None:
+def terminal_prompt() -> Callable[[str], str] | None:
     """Ask without echo, or None where nobody sits."""
-    return _ask_at_terminal if sys.stdin is not None and sys.stdin.isatty() else None
+    return ask_hidden if sys.stdin is not None and sys.stdin.isatty() else None
 
 
-def _ask_at_terminal(question: str) -> str:
+def ask_hidden(question: str, otherwise: str = PASSPHRASE_VARIABLE) -> str:
+    """Ask at the terminal, without echo. Raises RefusedToStart, naming the variable to set `otherwise`."""
     try:
         with warnings.catch_warnings():
             # getpass falls back to reading with echo and a warning; a passphrase on the screen is worse than none.
@@ -222,7 +223,7 @@ def _ask_at_terminal(question: str) -> str:
             return getpass.getpass(question)
     except (getpass.GetPassWarning, EOFError):
         raise RefusedToStart(
-            f"No passphrase: this terminal cannot hide what is typed, or was closed. Set {PASSPHRASE_VARIABLE}."
+            f"Nothing was read: this terminal cannot hide what is typed, or was closed. Set {otherwise}."
         ) from None
 
 

@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from copytrade.adapters.files import (
     FILE_MODE,
+    NO_HARD_LINK,
     make_folder,
     read_file,
     real_path,
@@ -32,9 +33,6 @@ from copytrade.adapters.files import (
     write_spare,
 )
 from copytrade.errors import RefusedToStart
-
-# What a file system answers that has no hard links (or a kernel that does not let us link a stranger's file).
-_NO_HARD_LINK = frozenset({errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV})
 
 
 class DiskStateFile:
@@ -91,7 +89,7 @@ class DiskStateFile:
         except FileNotFoundError:
             return
         except OSError as error:
-            if error.errno not in _NO_HARD_LINK:
+            if error.errno not in NO_HARD_LINK:
                 raise
             present = read_file(self.path)
             assert present is not None, "it was there a moment ago, and we hold the lock"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # name -> (where its function is, what it does in at most 65 characters). The order is the order of the help.
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("copytrade.app.cli.demo:demo", "Watch it copy a wallet, on an embedded exchange, without a key."),
+    "init": ("copytrade.app.cli.init:init", "Write a configuration; asks, and checks each answer."),
     "plan": ("copytrade.app.cli.plan:plan", "Say what one snapshot file leads to, and why; send nothing."),
     "run": ("copytrade.app.cli.run:run", "Follow a wallet, live or dry, until it is stopped."),
     "backtest": ("copytrade.app.cli.backtest:backtest", "Say what following would have made, on a recorded history."),
