@@ -4,12 +4,13 @@
 #   make test     the tests            (ARGS="..." are handed to pytest)
 #   make check    format, lint, types, import contracts, docs
 #   make docs     the site of docs/, in build/site
+#   make bench    measure it, and write docs/performance.md (BASE=revision measures that one beside it, in the same run)
 #   make lock     remake both lock files from pyproject.toml (ARGS=--upgrade to move to the newest releases)
 #   make clean    throw .venv and all caches away
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs lock clean
+.PHONY: help demo test check docs bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +37,9 @@ check: $(VENV)/.dev $(VENV)/.self
 docs: $(VENV)/.dev $(VENV)/.self
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "open build/site/index.html"
+
+bench: $(VENV)/.dev $(VENV)/.self
+	$(BIN)/python -m benchmarks.bench $(if $(BASE),--base $(BASE)) $(or $(ARGS),--write)
 
 # The runtime lock is compiled under the pins of the development lock, so that both fit into one folder.
 # uv does not read pip's configuration: where pip is told of another index, uv is told of the same.
