@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         Reason,
         Side,
         Snapshot,
+        Today,
     )
     from copytrade.domain.plan import plan, tokens_to_quote, tokens_to_witness
     from copytrade.domain.policy import Policy
@@ -82,6 +83,7 @@ __all__ = [
     "Side",
     "Snapshot",
     "Tape",
+    "Today",
     "TokenListed",
     "Traded",
     "backtest",

@@ -18,7 +18,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from copytrade.domain.model import Book, Ledger, Order, Position, Positions, Side, Snapshot, TokenId, TokenKey
+from copytrade.domain.model import Book, Ledger, Order, Position, Positions, Side, Snapshot, Today, TokenId, TokenKey
 from copytrade.domain.policy import Policy
 
 NOW = Decimal(1766000000)
@@ -91,6 +91,13 @@ _OTHER_SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "fill_grace_sec": st.sampled_from([D(0), D(60)]),
     "max_price_deviation": st.sampled_from([D(0), D("0.10"), D(1)]),
     "manage_holdings": st.sampled_from(["all", "copied"]),
+    "max_daily_spend": st.sampled_from([None, None, None, D(0), D(20), D("33.3")]),
+    "max_daily_loss": st.sampled_from([None, None, None, D(10)]),
+    "min_open_price": st.sampled_from([None, None, None, D("0.1")]),
+    "max_open_price": st.sampled_from([None, None, None, D("0.9")]),
+    "min_hours_to_end": st.sampled_from([None, None, None, D(24)]),
+    "allow_markets": st.sampled_from([(), (), (), ("paris",)]),
+    "deny_markets": st.sampled_from([(), (), (), ("quotes",)]),
 }
 
 
@@ -198,7 +205,7 @@ def positions_of(
         redeemable=st.sampled_from([False, False, False, True]),
         slug=st.sampled_from(["", "rain-in-paris"]),
         title=st.sampled_from(["", "Will it rain in Paris?", 'Odd "quotes" \\ and \u00fcml\u00e4uts']),
-        end_date=st.sampled_from(["", "2026-12-31"]),
+        end_date=st.sampled_from(["", "2025-12-18", "2026-12-31", "2026-12-31T00:00:00Z"]),
     )
 
 
@@ -209,6 +216,9 @@ def answers(token_ids: dict[TokenKey, TokenId], *, complete: bool | None = None)
         lambda keys: st.tuples(*(positions_of(key, token_id=token_ids[key]) for key in keys))
     )
     return st.builds(Positions, ok=good, incomplete=good.map(lambda value: not value), positions=rows)
+
+
+_TODAYS = st.builds(Today, spent=sizes(), result=sizes().map(lambda size: 50 - size))
 
 
 def snapshots(
@@ -257,4 +267,6 @@ def _snapshots(draw: st.DrawFn, policy: st.SearchStrategy[Policy], complete: boo
         witnesses=per_key(sizes()),
         target_history=tuple(per_key(sizes(most="1000")) for _ in range(draw(st.integers(0, 3)))),
         holds=per_key(times(now=NOW + 120)),
+        today=draw(st.one_of(st.none(), _TODAYS)),
+        stopped=draw(st.sampled_from([False] * 19 + [not complete])),
     )

@@ -64,6 +64,11 @@ class Key:
     deciding: bool = False  # part of the Policy, and so of every snapshot
     flag: str  # of `copytrade run`
 
+    @property
+    def many(self) -> bool:
+        """A list: its flag may be given again and again."""
+        return self.name in _LISTS
+
 
 def _path_at(spot: Spot) -> str | None:
     text = text_at(spot)
@@ -75,8 +80,11 @@ def _path_at(spot: Spot) -> str | None:
 
 _PATH = Kind[str]("a path", _path_at)
 _ANY_NUMBER = number()  # the Policy knows the ranges
+_LIMIT = number(least=0)
+_PRICE_LIMIT = number(above=0, below=1)
 _MANAGE = Kind[str](f'"{ALL}" or "{COPIED}"', text_at)
 _ADDRESSES = ("target_address", "my_address")
+_LISTS = ("blacklist_token_keys", "allow_markets", "deny_markets")
 _BLACKLIST = "blacklist_token_keys"  # holds condition ids, which look just like private keys
 
 
@@ -90,6 +98,21 @@ def _blacklist_at(spot: Spot) -> tuple[str, ...] | None:
     return None if len(spot.faults) > before else tuple(found)
 
 
+def _words_at(spot: Spot) -> tuple[str, ...] | None:
+    before = len(spot.faults)
+    words = [item.read(_WORDS_OF_ONE) for item in spot.items()]
+    return None if len(spot.faults) > before else tuple(word for word in words if word is not None)
+
+
+def _some_words_at(spot: Spot) -> str | None:
+    text = text_at(spot)
+    return text.strip() if text is not None and text.strip() else None
+
+
+_WORDS_OF_ONE = Kind[str]("words of a title or slug", _some_words_at)
+_WORDS = Kind[tuple[str, ...]]("a list", _words_at)
+
+
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
@@ -99,7 +122,7 @@ def _policy_key(name: str, kind: Kind[Any], text: str, flag: str | None = None) 
     default: object = fields_dict(Policy)[name].default
     if name in _ADDRESSES:
         default = None  # the Policy's own is "nobody"
-    elif name == _BLACKLIST:
+    elif name in _LISTS:
         default = ()
     return Key(name=name, kind=kind, help=text, default=default, deciding=True, flag=flag or _flag(name))
 
@@ -133,6 +156,15 @@ _ALL_KEYS = (
     _policy_key("fill_grace_sec", _ANY_NUMBER, "Seconds by which the exchange's own answers may be late."),
     _policy_key("max_price_deviation", _ANY_NUMBER, "How far from the current price we quote at most, in pUSD."),
     _policy_key("manage_holdings", _MANAGE, 'Sell what we hold: "all", or what copytrade "copied" only.'),
+    _policy_key("max_daily_spend", _LIMIT, "The BUYs of a UTC day do not cost more than this many pUSD."),
+    _policy_key("max_daily_loss", _LIMIT, "After a loss of this many pUSD in a UTC day nothing more is bought."),
+    _policy_key("min_open_price", _PRICE_LIMIT, "Nothing is bought below this price."),
+    _policy_key("max_open_price", _PRICE_LIMIT, "Nothing is bought above this price."),
+    _policy_key("min_hours_to_end", _LIMIT, "No market is bought that ends within so many hours."),
+    _policy_key(
+        "allow_markets", _WORDS, "Buy only markets with one of these words in title or slug (* and ? are wild)."
+    ),
+    _policy_key("deny_markets", _WORDS, "Buy no market with one of these words in title or slug (* and ? are wild)."),
     _other_key("on_stop", one_of(CANCEL, KEEP), "What becomes of our resting orders when a run stops.", CANCEL),
     _other_key("state_path", _PATH, "The state file (state.json beside the configuration).", None, "--state"),
     _other_key("journal_dir", _PATH, "The folder of the journal (journal beside the configuration).", None),

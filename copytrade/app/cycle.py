@@ -56,6 +56,7 @@ from copytrade.app.ports import (
 )
 from copytrade.app.state import confirmed_first, encode_state
 from copytrade.domain import memory as remembering
+from copytrade.domain.day import prices_of
 from copytrade.domain.desired import poll_of
 from copytrade.domain.memory import Evidence, Memory, Sighting, Standing, Traded
 from copytrade.domain.model import (
@@ -244,7 +245,10 @@ class Trader:
         if late:  # tokens whose id had to be looked up first
             books = {**books, **await self._books(late)}
             now = self._ports.clock.now()
-        return evolve(snapshot, books=tops(books, snapshot.open_orders), now=now), books
+        snapshot = evolve(snapshot, books=tops(books, snapshot.open_orders), now=now)
+        if snapshot.mine.complete:
+            self.memory = remembering.day_marked(self.memory, prices_of(snapshot), now)
+        return evolve(snapshot, today=self.memory.day.today(now)), books
 
     async def _first_round(self) -> _First:
         asked_at = self._ports.clock.now()

@@ -55,6 +55,7 @@ from copytrade.domain.model import (
     Positions,
     Side,
     Snapshot,
+    Today,
     TokenId,
     TokenKey,
 )
@@ -99,6 +100,7 @@ def _snapshot_at(spot: Spot, now: Decimal | None) -> Snapshot | None:
     parts = spot.fields(
         "version", "now", "config", "target", "mine", "token_map", "books", "orders_ok", "open_orders", "in_doubt",
         "foreign_orders", "cash", "ledgers", "witnesses", "target_history", "holds",
+        "today", "stopped",
     )  # fmt: skip
     parts.get("version", _VERSION, VERSION)
     read_now = parts.need("now", SECONDS, ZERO) if now is None else parts.get("now", SECONDS, now)
@@ -121,6 +123,8 @@ def _snapshot_at(spot: Spot, now: Decimal | None) -> Snapshot | None:
     witnesses = _entries(parts, "witnesses", TOKEN_KEY, SHARES)
     history = parts.get("target_history", _HISTORY, ())
     holds = _entries(parts, "holds", TOKEN_KEY, SECONDS)
+    today = parts.find("today", _TODAY)
+    stopped = parts.get("stopped", FLAG, False)
     orders_ok = parts.get("orders_ok", FLAG, True)
     if len(spot.faults) > before:
         return None
@@ -140,6 +144,8 @@ def _snapshot_at(spot: Spot, now: Decimal | None) -> Snapshot | None:
         witnesses=witnesses,
         target_history=history,
         holds=holds,
+        today=today,
+        stopped=stopped,
     )
 
 
@@ -345,12 +351,20 @@ def _ledger_at(spot: Spot) -> Ledger | None:
     return Ledger(base=base, bought=bought, sold=sold, moved_at=moved_at, seen=seen, final=final)
 
 
+def _today_at(spot: Spot) -> Today | None:
+    before = len(spot.faults)
+    row = spot.fields(*fields_dict(Today))
+    spent, result = row.get("spent", PUSD, ZERO), row.get("result", number(), ZERO)
+    return None if len(spot.faults) > before else Today(spent=spent, result=result)
+
+
 def _history_at(spot: Spot) -> tuple[dict[TokenKey, Decimal], ...]:
     return tuple(poll.entries(TOKEN_KEY, SHARES) for poll in spot.items())
 
 
 _BOOK = Kind[Book]("an object", _book_at)
 _LEDGER = Kind[Ledger]("an object", _ledger_at)
+_TODAY = Kind[Today]("an object", _today_at)
 _HISTORY = Kind[tuple[Mapping[TokenKey, Decimal], ...]]("a list", _history_at)
 _POLICY = Kind[Policy]("an object", read_policy)
 
@@ -383,6 +397,8 @@ def snapshot_object(snapshot: Snapshot) -> dict[str, object]:
         "witnesses": snapshot.witnesses,
         "target_history": snapshot.target_history,
         "holds": snapshot.holds,
+        **({} if snapshot.today is None else {"today": _members(snapshot.today)}),
+        **({"stopped": True} if snapshot.stopped else {}),
     }
 
 

@@ -22,6 +22,7 @@ import msgspec
 from attrs import evolve, field, frozen
 
 from copytrade.app.ports import StateFile
+from copytrade.domain.day import Day
 from copytrade.domain.memory import Base, Hold, Memory, OwnOrder, Recovery, Standing, recovering
 from copytrade.domain.model import TokenId, TokenKey
 from copytrade.domain.policy import Policy
@@ -53,6 +54,7 @@ class StateDocument:
     target_polls: tuple[dict[TokenKey, Decimal], ...] = ()
     holds: dict[TokenKey, Hold] = field(factory=dict)
     recovery: Recovery | None = None
+    day: Day = field(factory=Day)
 
 
 @frozen(kw_only=True)
@@ -89,6 +91,7 @@ def encode_state(memory: Memory, policy: Policy) -> bytes:
             "target_polls": memory.polls,
             "holds": memory.holds,
             "recovery": memory.recovery,
+            "day": memory.day,
         }
     )
 
@@ -130,10 +133,11 @@ def _check(document: StateDocument) -> None:
     # What no record's own validator looks at; one NaN among them would stop every cycle.
     numbers = [document.follow_ratio, document.last_sync_ts]
     numbers += [number for hold in document.holds.values() for number in (hold.until, hold.step)]
+    numbers += document.day.prices.values()
     if document.recovery is not None:
         numbers += [document.recovery.started_at, *document.recovery.strangers.values()]
     if not all(number.is_finite() and number >= 0 for number in numbers):
-        raise StateBroken("a time, a hold or the ratio is not a number that can be")
+        raise StateBroken("a time, a hold, a price or the ratio is not a number that can be")
 
 
 def memory_of(document: StateDocument) -> Memory:
@@ -147,6 +151,7 @@ def memory_of(document: StateDocument) -> Memory:
         polls=document.target_polls,
         holds=document.holds,
         recovery=document.recovery,
+        day=document.day,
         last_sync_ts=document.last_sync_ts,
     )
 

@@ -22,7 +22,7 @@ Rule 4: a ledger starts anew (`base` := what is reported) only in the quiet, and
         witness only where no order of ours rests, which may have filled since the listing was read.
 Rule 5: after a start on a lost state a token is on hold until the exchange's own balance of it may be believed.
 
-Not here: reading and writing it down (app/state.py).   Read next: app/cycle.py
+Not here: how a day is counted (day.py), reading and writing it down (app/state.py).   Read next: app/cycle.py
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ from enum import Enum
 
 from attrs import evolve, field, frozen
 
+from copytrade.domain import day as counting
 from copytrade.domain.amounts import CENT
+from copytrade.domain.day import Day
 from copytrade.domain.desired import Poll
 from copytrade.domain.exposure import restarts_from
 from copytrade.domain.model import (
@@ -159,6 +161,7 @@ class Memory:
     polls: tuple[Poll, ...] = ()  # the target's last complete polls, oldest first
     holds: Mapping[TokenKey, Hold] = field(factory=dict)
     recovery: Recovery | None = None
+    day: Day = field(factory=Day)  # what the daily limits count
     last_sync_ts: Decimal = ZERO
 
 
@@ -345,9 +348,9 @@ def _placed(order: OwnOrder, evidence: Evidence, now: Decimal, policy: Policy) -
 def _changed(
     memory: Memory, order_ids: Iterable[OrderId], change: Callable[[OwnOrder], OwnOrder], now: Decimal
 ) -> Memory:
-    """Apply `change` to these orders. Where a fill moved, the ledger moved now; what has no part in it is dropped."""
-    orders = dict(memory.orders)
-    bases = dict(memory.bases)
+    """Apply `change` to these orders. Where a fill moved, the ledger moved now and the day's books have it; what has no
+    part in the ledger is dropped."""
+    orders, bases, day = dict(memory.orders), dict(memory.bases), memory.day
     for order_id in order_ids:
         before = orders.get(order_id)
         if before is None:
@@ -359,7 +362,15 @@ def _changed(
             orders[order_id] = after
         if after.unfolded != before.unfolded:
             bases[after.token_key] = evolve(bases[after.token_key], moved_at=now)
-    return evolve(memory, orders=orders, bases=bases)
+        if after.filled != before.filled:
+            day = counting.filled(day, after.token_key, after.side, after.price, after.filled - before.filled, now)
+    return evolve(memory, orders=orders, bases=bases, day=day)
+
+
+def day_marked(memory: Memory, prices: Mapping[TokenKey, Decimal], now: Decimal) -> Memory:
+    """The day's books take in what the copied holdings are worth now."""
+    held_now = {key: ledger.believed for key, ledger in ledgers(memory).items()}
+    return evolve(memory, day=counting.marked(memory.day, held_now, prices, now))
 
 
 # -- polls and ledgers ------------------------------------------------------------------------------------------------

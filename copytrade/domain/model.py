@@ -52,6 +52,11 @@ def positive(_: object, attribute: Attribute[Decimal], value: Decimal | None) ->
         raise ValueError(f"{attribute.name} must be finite and above 0, got {value}")
 
 
+def finite(_: object, attribute: Attribute[Decimal], value: Decimal) -> None:
+    if not value.is_finite():
+        raise ValueError(f"{attribute.name} must be finite, got {value}")
+
+
 @frozen(kw_only=True)
 class Position:
     """One outcome that a wallet holds, as the positions feed reports it."""
@@ -134,6 +139,14 @@ class Ledger:
 
 
 @frozen(kw_only=True)
+class Today:
+    """What the UTC day of `now` has cost and made so far. How both are counted stands in day.py."""
+
+    spent: Decimal = field(default=ZERO, validator=not_negative)  # pUSD that our BUYs have cost
+    result: Decimal = field(default=ZERO, validator=finite)  # pUSD that the copied holdings have made; < 0 is a loss
+
+
+@frozen(kw_only=True)
 class Snapshot:
     """Every fact that one decision may use. The same snapshot gives the same plan for ever."""
 
@@ -152,6 +165,8 @@ class Snapshot:
     witnesses: Mapping[TokenKey, Decimal] = field(factory=dict)  # shares, the exchange's own balance
     target_history: tuple[Mapping[TokenKey, Decimal], ...] = ()  # sizes of earlier complete polls, oldest first
     holds: Mapping[TokenKey, Decimal] = field(factory=dict)  # the time from which orders are placed again
+    today: Today | None = None  # None = nothing spent and nothing lost
+    stopped: bool = False  # somebody has stopped everything, until he lifts it
 
 
 @frozen(kw_only=True, weakref_slot=False)
@@ -167,17 +182,20 @@ class Exposure:
 class CancelReason(Enum):
     """Why an order of ours is taken down. The first that applies is given."""
 
+    STOPPED = "STOPPED"  # somebody has stopped everything
     EXPIRED = "EXPIRED"  # older than order_ttl_sec
     WRONG_SIDE = "WRONG_SIDE"  # it would widen the gap
     SECOND_ORDER = "SECOND_ORDER"  # a newer one of ours rests on the token
     BLACKLISTED = "BLACKLISTED"  # hands off this token
     LEFT_ALONE = "LEFT_ALONE"  # resolved, a combo, or not ours to sell
+    LIMIT = "LIMIT"  # a BUY that a limit forbids now
     OVERSHOOT = "OVERSHOOT"  # filled, it would go past the band
 
 
 class Reason(Enum):
     """Why a token got its actions, or none: the first that applies. Each is explained in the README."""
 
+    STOPPED = "STOPPED"  # somebody has stopped everything: our orders are cancelled, none is placed
     SAFE_MODE = "SAFE_MODE"  # the facts are incomplete: only expired orders are cancelled
     BLACKLISTED = "BLACKLISTED"  # hands off, by configuration
     COMBO = "COMBO"  # a combo has no order book
@@ -189,12 +207,17 @@ class Reason(Enum):
     QUOTED = "QUOTED"  # a new order
     ON_HOLD = "ON_HOLD"  # refusals that repeat, or a start on a lost state: orders again from a known time on
     NOT_OURS = "NOT_OURS"  # a sale would be due of what copytrade did not buy
+    MARKET_DENIED = "MARKET_DENIED"  # allow_markets or deny_markets stops growth
+    ENDS_SOON = "ENDS_SOON"  # min_hours_to_end stops growth
+    DAILY_LOSS = "DAILY_LOSS"  # max_daily_loss stops growth
     TOKEN_CAP = "TOKEN_CAP"  # max_notional_per_token stops growth
     TOTAL_CAP = "TOTAL_CAP"  # max_notional_total stops growth
+    DAILY_SPEND = "DAILY_SPEND"  # max_daily_spend stops growth
     NO_CASH = "NO_CASH"  # the collateral is spoken for
     NO_BOOK = "NO_BOOK"  # nobody quotes
     CROSSED_BOOK = "CROSSED_BOOK"  # bid at or above ask: not to be believed
     NO_ROOM = "NO_ROOM"  # no price on the tick that would rest
+    PRICE_RANGE = "PRICE_RANGE"  # outside of min_open_price to max_open_price nothing is bought
     PRICE_GUARD = "PRICE_GUARD"  # the book is too far from the current price
     DUST = "DUST"  # the gap is smaller than the exchange's minimum order
     SETTLING = "SETTLING"  # a gap that may be closed already: waiting until we know

@@ -1,13 +1,16 @@
 """One snapshot in, one plan out: the whole decision, for the live loop, the dry run, the replay and the backtest alike.
 
 Step 1: put together what is known of every token that we want, hold, or have an order on.
-Step 2: on incomplete facts, cancel what is expired and stop (safe mode).
-Step 3: share out what is left under the total cap and of the cash, the largest gap first, and reconcile each token.
+Step 2: where somebody has stopped everything, cancel all of our orders; on incomplete facts (safe mode), those that are
+        expired. Nothing else then.
+Step 3: share out what is left under the total cap, of the cash and of the day's spend, the largest gap first, and
+        reconcile each token.
 Step 4: put the actions in their fixed order: cancels before places.
 
 `tokens_to_quote` and `tokens_to_witness` tell, from the same facts, what is still to be asked before deciding.
 
-Where to read on: desired.py, exposure.py, risk.py, quote.py, reconcile.py, in this order; memory.py for what is kept.
+Where to read on: desired.py, exposure.py, risk.py, limits.py, quote.py, reconcile.py, in this order; memory.py for what
+is kept.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from copytrade.domain.amounts import EXACT
 from copytrade.domain.desired import NOTHING_WANTED, poll_of, wants
 from copytrade.domain.exposure import exposure, needs_witness
 from copytrade.domain.ids import IdKind, is_combo_condition, kind_of
+from copytrade.domain.limits import left_today
 from copytrade.domain.model import (
     BUY,
     ZERO,
@@ -39,7 +43,15 @@ from copytrade.domain.model import (
     TokenKey,
 )
 from copytrade.domain.policy import Policy
-from copytrade.domain.reconcile import Token, cancel_expired, locked, new_token, reconcile_one, rests
+from copytrade.domain.reconcile import (
+    Token,
+    cancel_all,
+    cancel_expired,
+    locked,
+    new_token,
+    reconcile_one,
+    rests,
+)
 from copytrade.domain.records import trusted
 from copytrade.domain.risk import NOTHING_SPENT, Budget, cap_price, capped, counted_price, delta, ref_price
 
@@ -52,6 +64,8 @@ def plan(snapshot: Snapshot) -> Plan:
     """Decide. Pure: the same snapshot gives the same plan, on every machine and for ever. Raises nothing."""
     with localcontext(EXACT):
         tokens = _tokens(snapshot)
+        if snapshot.stopped:
+            return _stopped_plan(snapshot, tokens)
         if safe_mode(snapshot):
             return _safe_plan(snapshot, tokens)
         return _normal_plan(snapshot, tokens)
@@ -63,12 +77,12 @@ def safe_mode(snapshot: Snapshot) -> bool:
 
 
 def tokens_to_quote(snapshot: Snapshot) -> tuple[TokenId, ...]:
-    """The token ids whose books `plan` will look at, in a fixed order; none in safe mode, or where no gap is open.
+    """The token ids whose books `plan` will look at, in a fixed order; none where no gap is open, or nothing is placed.
 
     Books of tokens that are only held are wanted as soon as something is to be bought: they count under the total cap.
     """
     with localcontext(EXACT):
-        if safe_mode(snapshot):
+        if snapshot.stopped or safe_mode(snapshot):
             return ()
         tokens = [token for token in _tokens(snapshot) if token.token_id is not None and token.token_key is not None]
         band = snapshot.policy.deadband_shares
@@ -270,9 +284,20 @@ def _safe_plan(snapshot: Snapshot, tokens: list[Token]) -> Plan:
     )
 
 
+def _stopped_plan(snapshot: Snapshot, tokens: list[Token]) -> Plan:
+    """Whatever the facts are, and however few of them there are: nothing of ours is to rest."""
+    return Plan(
+        mode=Mode.SAFE if safe_mode(snapshot) else Mode.NORMAL,
+        actions=_ordered(cancel for token in tokens for cancel in cancel_all(token)),
+        decisions=tuple(_decision(token, Reason.STOPPED) for token in tokens),
+    )
+
+
 def _normal_plan(snapshot: Snapshot, tokens: list[Token]) -> Plan:
     total = sum((_counted(token) for token in tokens if _counts(token) and not token.not_ours(snapshot)), ZERO)
-    budget = Budget(notional=snapshot.policy.max_notional_total - total, cash=_free_cash(snapshot))
+    budget = Budget(
+        notional=snapshot.policy.max_notional_total - total, cash=_free_cash(snapshot), day=_left_today(snapshot)
+    )
     actions: list[Action] = []
     reasons: list[Reason] = [Reason.IN_BAND] * len(tokens)
     for index in _largest_gap_first(tokens):
@@ -296,6 +321,14 @@ def _free_cash(snapshot: Snapshot) -> Decimal | None:
         return None
     spoken_for = (*orders_of_ours(snapshot), snapshot.foreign_orders)
     return snapshot.cash - sum((locked(orders) for kind in spoken_for for orders in kind.values()), ZERO)
+
+
+def _left_today(snapshot: Snapshot) -> Decimal | None:
+    """What the day's limit leaves if every BUY of ours that may still fill does."""
+    if snapshot.policy.max_daily_spend is None:
+        return None
+    resting = sum((locked(orders) for kind in orders_of_ours(snapshot) for orders in kind.values()), ZERO)
+    return left_today(snapshot.policy, snapshot.today, resting)
 
 
 def _largest_gap_first(tokens: list[Token]) -> list[int]:

@@ -8,7 +8,7 @@ Not here: where to connect, how often to poll (app/config.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from attrs import field, fields_dict, frozen
@@ -48,6 +48,14 @@ class Policy:
     fill_grace_sec: Decimal = Decimal(60)  # how late the exchange's own answers may be
     max_price_deviation: Decimal = Decimal("0.10")  # pUSD per share, from the current price
     manage_holdings: str = ALL
+    # Limits, off unless set (limits.py).
+    max_daily_spend: Decimal | None = None  # pUSD that the BUYs of a UTC day may cost
+    max_daily_loss: Decimal | None = None  # pUSD that the copied holdings may lose in a UTC day before buying stops
+    min_open_price: Decimal | None = None  # pUSD per share; below it nothing is bought
+    max_open_price: Decimal | None = None
+    min_hours_to_end: Decimal | None = None  # a market that ends sooner is not bought
+    allow_markets: frozenset[str] = field(factory=frozenset, converter=_lower_set)  # where set, these alone are bought
+    deny_markets: frozenset[str] = field(factory=frozenset, converter=_lower_set)  # these are never bought
 
     def __attrs_post_init__(self) -> None:
         for key, got, wants in faults(self):
@@ -81,6 +89,9 @@ def _faults(settings: dict[str, object]) -> Iterator[tuple[str, str, str]]:
     for name in _POSITIVE:
         if not (of(name).is_finite() and of(name) > 0):
             yield name, str(of(name)), "a finite number above 0"
+    for name, (fits, wants) in _LIMITS.items():
+        if settings[name] is not None and not (of(name).is_finite() and fits(of(name))):
+            yield name, str(of(name)), wants
     for name in ("polls_to_grow", "polls_to_shrink"):
         if not 1 <= of(name) <= 1000:
             yield name, str(of(name)), "a whole number from 1 to 1000"
@@ -91,6 +102,9 @@ def _faults(settings: dict[str, object]) -> Iterator[tuple[str, str, str]]:
     target, mine = str(settings["target_address"]).lower(), str(settings["my_address"]).lower()
     if target and target == mine:
         yield "target_address", target, "another wallet than my_address: nobody can follow himself"
+    low, high = settings["min_open_price"], settings["max_open_price"]
+    if low is not None and high is not None and of("min_open_price") > of("max_open_price"):
+        yield "min_open_price", str(low), f"at most max_open_price, which is {high}"
     numbers = {name: of(name) for name in (*_NOT_NEGATIVE, *_POSITIVE)}
     if not all(number.is_finite() for number in numbers.values()):
         return
@@ -120,3 +134,10 @@ _NOT_NEGATIVE = (
     "max_price_deviation",
 )
 _POSITIVE = ("follow_ratio", "slice_max", "order_ttl_sec", "settle_timeout_sec")
+_LIMITS: dict[str, tuple[Callable[[Decimal], bool], str]] = {
+    "max_daily_spend": (lambda value: value >= 0, "a finite number that is not negative"),
+    "max_daily_loss": (lambda value: value > 0, "a finite number above 0"),
+    "min_open_price": (lambda value: 0 < value < 1, "a number above 0 and below 1"),
+    "max_open_price": (lambda value: 0 < value < 1, "a number above 0 and below 1"),
+    "min_hours_to_end": (lambda value: value > 0, "a finite number above 0"),
+}

@@ -6,7 +6,8 @@ Rule 3: at most one order of ours on a token. While one rests, or may rest, no o
         if the order that it replaces had filled, since a cancel can lose the race with a fill.
 Rule 4: every token gets the first reason that applies, in the order of `Reason`.
 
-Not here: the price (quote.py), what we may hold (exposure.py), what may be spent (risk.py).   Read next: plan.py
+Not here: the price (quote.py), what we may hold (exposure.py), what may be spent (risk.py, limits.py).
+Read next: plan.py
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from attrs import frozen
 from copytrade.domain.amounts import CENT, floored
 from copytrade.domain.desired import Want
 from copytrade.domain.exposure import new_exposure
+from copytrade.domain.limits import day_stops, market_stops, price_allowed
 from copytrade.domain.model import (
     BUY,
     SELL,
@@ -123,6 +125,11 @@ def cancel_expired(token: Token, now: Decimal, policy: Policy) -> tuple[Cancel, 
     return tuple(_cancel(token, order, CancelReason.EXPIRED) for order in token.live if expired(order, now, policy))
 
 
+def cancel_all(token: Token) -> tuple[Cancel, ...]:
+    """The cancels of a cycle that was told to stop everything."""
+    return tuple(_cancel(token, order, CancelReason.STOPPED) for order in token.live)
+
+
 def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: Decimal = ZERO) -> Reconciled:
     """Decide one token. `budget` is left for all tokens together, which count `total` pUSD under the total cap."""
     now, policy = snapshot.now, snapshot.policy
@@ -132,8 +139,9 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
     # Step 1: cancels. Below here no stale order is in hand.
     cancels: tuple[Cancel, ...] = ()
     cancelled: tuple[Order, ...] = ()
+    stopped = _growth_stops(token, budget, snapshot) if token.delta > 0 or token.live else None
     if token.live:
-        cancels = _stale(token, snapshot)
+        cancels = _stale(token, snapshot, stopped)
         dead = {cancel.order_id for cancel in cancels}
         cancelled = tuple(order for order in token.live if order.order_id in dead)
     if token.left_alone is not None:
@@ -152,6 +160,8 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
         return answered(actions=cancels, reason=Reason.ON_HOLD)
     if token.not_ours(snapshot):
         return answered(actions=cancels, reason=Reason.NOT_OURS)
+    if token.delta > 0 and stopped is not None:
+        return answered(actions=cancels, reason=stopped)
     worst, gap = token.held, token.delta
     if cancelled:
         worst = new_exposure(
@@ -181,6 +191,8 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
         return answered(actions=cancels, reason=sized)
     if isinstance(quoted, Reason):
         return answered(actions=cancels, reason=quoted)
+    if side is BUY and not price_allowed(quoted.price, policy):
+        return answered(actions=cancels, reason=Reason.PRICE_RANGE)
     if off_market(side, quoted.price, current_price(token.book, token.mine, token.target), policy):
         return answered(actions=cancels, reason=Reason.PRICE_GUARD)
     if isinstance(sized, Reason):
@@ -203,6 +215,7 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
         spent = new_budget(
             notional=max(sized * share - freed.notional, ZERO),
             cash=max(sized * quoted.price - (freed.cash or ZERO), ZERO),
+            day=sized * quoted.price,
         )
     assert token.token_id is not None, "a token without an id was left alone above"
     place = Place(
@@ -223,8 +236,14 @@ def _cancel(token: Token, order: Order, reason: CancelReason) -> Cancel:
     return Cancel(token_key=token.token_key, token_id=token.token_id, order_id=order.order_id, reason=reason)
 
 
-def _stale(token: Token, snapshot: Snapshot) -> tuple[Cancel, ...]:
-    """Every live order that must go, with the first reason for it."""
+def _growth_stops(token: Token, budget: Budget, snapshot: Snapshot) -> Reason | None:
+    """Why a limit lets nothing be bought of the token, whatever the gap and the price."""
+    market = market_stops((token.mine, token.target), snapshot.now, snapshot.policy)
+    return market or day_stops(snapshot.policy, snapshot.today, budget.day)
+
+
+def _stale(token: Token, snapshot: Snapshot, stopped: Reason | None) -> tuple[Cancel, ...]:
+    """Every live order that must go, with the first reason for it. `stopped` is why nothing may be bought."""
     now, policy = snapshot.now, snapshot.policy
     newest = max(token.live, key=lambda order: (order.ts, order.order_id))
     in_band = abs(token.delta) <= policy.deadband_shares
@@ -244,6 +263,8 @@ def _stale(token: Token, snapshot: Snapshot) -> tuple[Cancel, ...]:
             return CancelReason.SECOND_ORDER
         if hands_off is not None:
             return hands_off
+        if order.side is BUY and (stopped is not None or not price_allowed(order.price, policy)):
+            return CancelReason.LIMIT
         if in_band or order.rest > abs(token.delta) + policy.deadband_shares:
             return CancelReason.OVERSHOOT
         return None
@@ -309,6 +330,8 @@ def _limits(
         (Reason.TOKEN_CAP, floored(policy.max_notional_per_token / share - token.held.hi)),
         (Reason.TOTAL_CAP, floored((budget.notional + freed.notional) / share)),
     ]
+    if budget.day is not None and price is not None:
+        limits.append((Reason.DAILY_SPEND, floored(budget.day / price)))
     if budget.cash is not None and price is not None:
         limits.append((Reason.NO_CASH, floored((budget.cash + (freed.cash or ZERO)) / price)))
     return limits

@@ -3,7 +3,8 @@
 Rule 1: a cap may stop growth; it never causes a sale.
 Rule 2: a share counts at the greater of the market's price and what we paid, so a falling price buys nothing more.
 Rule 3: under the total cap and in the cash, every live BUY of ours counts whole. What a BUY that is cancelled in this
-        plan frees serves its own token only, since the cancel may still lose the race with a fill.
+        plan frees serves its own token only, since the cancel may still lose the race with a fill. Of what a day may
+        cost it frees nothing: that is never exceeded, whatever fills.
 
 Not here: who gets it first (plan.py).   Read next: quote.py
 """
@@ -22,20 +23,28 @@ from copytrade.domain.records import trusted
 
 @frozen(kw_only=True, weakref_slot=False)
 class Budget:
-    """What is left to be given out: pUSD under the total cap, and pUSD of cash (None = not limited)."""
+    """What is left to be given out: pUSD under the total cap, of cash, and of what a day may cost (None = no limit)."""
 
     notional: Decimal
     cash: Decimal | None = None
+    day: Decimal | None = None
 
     def less(self, spent: Budget) -> Budget:
         """What is left after a token has taken its part."""
-        cash = self.cash if self.cash is None or spent.cash is None else self.cash - spent.cash
-        return new_budget(notional=self.notional - spent.notional, cash=cash)
+        return new_budget(
+            notional=self.notional - spent.notional,
+            cash=_less(self.cash, spent.cash),
+            day=_less(self.day, spent.day),
+        )
+
+
+def _less(left: Decimal | None, spent: Decimal | None) -> Decimal | None:
+    return left if left is None or spent is None else left - spent
 
 
 new_budget = trusted(Budget)
 TWO = Decimal(2)
-NOTHING_SPENT = Budget(notional=ZERO, cash=ZERO)
+NOTHING_SPENT = Budget(notional=ZERO, cash=ZERO, day=ZERO)
 
 
 def mid(book: Book | None) -> Decimal | None:

@@ -57,7 +57,9 @@ class TestDefaults:
             follow_ratio=D("0.2"), deadband_shares=D(3), slice_min=D(5), slice_max=D(25), order_ttl_sec=D(90),
             tick_size=D("0.001"), maker_only=True, max_notional_per_token=D(500), max_notional_total=D(2000),
             blacklist_token_keys=(), polls_to_grow=1, polls_to_shrink=2, settle_timeout_sec=D(300),
-            fill_grace_sec=D(60), max_price_deviation=D("0.10"), manage_holdings="all",
+            fill_grace_sec=D(60), max_price_deviation=D("0.10"), manage_holdings="all", max_daily_spend=None,
+            max_daily_loss=None, min_open_price=None, max_open_price=None, min_hours_to_end=None, allow_markets=(),
+            deny_markets=(),
         )  # fmt: skip
 
     def test_null_is_left_out(self):
@@ -206,6 +208,17 @@ class TestFaults:
             ({"fill_grace_sec": -1}, "fill_grace_sec   got -1   wants a finite number that is not negative"),
             ({"max_price_deviation": "-0.1"}, 'max_price_deviation   got "-0.1"   wants a finite number that is not'),
             ({"manage_holdings": "none"}, 'manage_holdings   got "none"   wants "all" or "copied"'),
+            ({"max_daily_spend": -1}, "max_daily_spend   got -1   wants a number, at least 0"),
+            ({"max_daily_loss": 0}, "max_daily_loss   got 0   wants a finite number above 0"),
+            ({"min_open_price": 1}, "min_open_price   got 1   wants a number above 0 and below 1"),
+            ({"max_open_price": 0}, "max_open_price   got 0   wants a number above 0 and below 1"),
+            (
+                {"min_open_price": 0.9, "max_open_price": 0.1},
+                "min_open_price   got 0.9   wants at most max_open_price, which is 0.1",
+            ),
+            ({"min_hours_to_end": 0}, "min_hours_to_end   got 0   wants a finite number above 0"),
+            ({"deny_markets": "rain"}, 'deny_markets   got "rain"   wants a list'),
+            ({"allow_markets": ["rain", " "]}, 'allow_markets[1]   got " "   wants words of a title or slug'),
             ({"on_stop": "sell"}, 'on_stop   got "sell"   wants "cancel" or "keep"'),
             ({"state_path": ""}, 'state_path   got ""   wants a path'),
             ({"state_path": "a\0b"}, 'state_path   got "a\\u0000b"   wants a path'),

@@ -27,6 +27,7 @@ from copytrade.domain.model import (
     Reason,
     Side,
     Snapshot,
+    Today,
 )
 from copytrade.domain.plan import plan
 from copytrade.domain.policy import Policy
@@ -154,11 +155,15 @@ class TestWhatIsLeftOut:
             token_map={"0xc1:0": "111"},
         )
 
+    def test_of_the_day(self):
+        assert read(today={}).today == Today()
+        assert read(today={"result": "-4.5"}).today == Today(result=D("-4.5"))
+
     def test_null_is_left_out_everywhere(self):
         nothing = dict.fromkeys(
             [
                 "version", "config", "token_map", "books", "orders_ok", "open_orders", "in_doubt", "foreign_orders",
-                "cash", "ledgers", "witnesses", "target_history", "holds",
+                "cash", "ledgers", "witnesses", "target_history", "holds", "today", "stopped",
             ]
         )  # fmt: skip
         row: dict[str, Any] = dict.fromkeys(
@@ -311,6 +316,13 @@ MALFORMED: list[tuple[Any, list[str]]] = [
     (document(cash=float("nan")), ["cash   got NaN   wants a number, at least 0"]),
     (document(cash="Infinity"), ['cash   got "Infinity"   wants a number, at least 0']),
     (document(cash="1e400"), ['cash   got "1e400"   wants a number below 10^15 with at most 60 decimals']),
+    (document(stopped=1), ["stopped   got 1   wants true or false"]),
+    (document(today=[]), ["today   got a list   wants an object"]),
+    (document(today={"spent": -1}), ["today.spent   got -1   wants a number, at least 0"]),
+    (document(today={"result": "NaN", "lost": 1}), [
+        "today.lost   unknown key",
+        'today.result   got "NaN"   wants a number',
+    ]),
     (document(orders_ok="yes"), ['orders_ok   got "yes"   wants true or false']),
     (document(target={"ok": 1, "positions": []}), ["target.ok   got 1   wants true or false"]),
     (document(mine={"positions": {}}), ["mine.positions   got an object   wants a list"]),

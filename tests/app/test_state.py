@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from copytrade.app.state import StateBroken, decode_state, encode_state, memory_of, start_from
+from copytrade.domain.day import Day
 from copytrade.domain.memory import Base, Hold, Memory, OwnOrder, Recovery, Standing
 from copytrade.domain.model import Side
 from copytrade.errors import RefusedToStart
@@ -16,6 +17,7 @@ from tests.app.stage import POLICY, START, Disk
 shares = st.decimals(min_value=0, max_value=10**9, places=6, allow_nan=False, allow_infinity=False)
 times = st.decimals(min_value=0, max_value=4 * 10**9, places=3, allow_nan=False, allow_infinity=False)
 prices = st.decimals(min_value="0.001", max_value="0.999", places=3)
+results = st.builds(lambda size, sign: size * sign, shares, st.sampled_from([1, -1]))
 keys = st.builds(lambda number, index: f"0x{number:x}:{index}", st.integers(0, 5), st.integers(0, 1))
 
 
@@ -58,6 +60,7 @@ def memories(draw: st.DrawFn) -> Memory:
         polls=tuple(draw(st.lists(st.dictionaries(keys, shares, max_size=3), max_size=3))),
         holds=draw(st.dictionaries(keys, st.builds(Hold, until=times, step=times), max_size=3)),
         recovery=draw(st.none() | recovery),
+        day=draw(st.builds(Day, start=times, spent=shares, result=results, prices=st.dictionaries(keys, prices))),
         last_sync_ts=draw(times),
     )
 

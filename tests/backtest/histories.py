@@ -29,10 +29,10 @@ START = 1766000000
 CENT = Decimal("0.01")
 
 
-def history(seed: int, *, polls: int = 16, tokens: int = 3, has_trades: bool | None = None) -> Tape:
+def history(seed: int, *, polls: int = 16, tokens: int = 3, has_trades: bool | None = None, start: int = START) -> Tape:
     dice = Random(seed)
     trades = dice.random() < 0.5 if has_trades is None else has_trades
-    return Tape.of(_events(dice, polls, tokens, trades), name=f"history {seed}", has_trades=trades)
+    return Tape.of(_events(dice, polls, tokens, trades, start), name=f"history {seed}", has_trades=trades)
 
 
 def world(seed: int) -> Assumptions:
@@ -55,6 +55,9 @@ def policy(seed: int) -> Policy:
         maker_only=dice.random() < 0.7,
         order_ttl_sec=Decimal(dice.choice([30, 90, 240])),
         max_notional_total=Decimal(dice.choice([50, 2000])),
+        max_daily_spend=dice.choice([None, None, Decimal(15)]),
+        max_daily_loss=dice.choice([None, None, Decimal(2)]),
+        max_open_price=dice.choice([None, None, Decimal("0.6")]),
     )
 
 
@@ -65,12 +68,12 @@ def _levels(dice: Random, mid: int, step: int) -> Levels:
     return tuple((price * CENT, Decimal(dice.randrange(1, 60))) for price in prices if 0 < price < 100)
 
 
-def _events(dice: Random, polls: int, tokens: int, trades: bool) -> Iterator[Event]:
+def _events(dice: Random, polls: int, tokens: int, trades: bool, start: int) -> Iterator[Event]:
     keys = [f"0xc{number}:{number % 2}" for number in range(tokens)]
     mids = {key: dice.randrange(5, 95) for key in keys}
     priced = {key: dice.random() < 0.25 for key in keys}
     open_ = set(keys)
-    at = Decimal(START)
+    at = Decimal(start)
     for number, key in enumerate(keys):
         yield TokenListed(at=at, token_key=key, token_id=str(100 + number), tick_size=CENT, min_order_size=Decimal(5))
     for _ in range(polls):

@@ -17,7 +17,7 @@ from copytrade.app.backtest.tape import BookSeen, LeaderHeld, PriceSeen, Resolve
 from copytrade.domain.model import Reason, Side
 from copytrade.domain.plan import plan, tokens_to_quote
 from copytrade.domain.policy import Policy
-from tests.backtest.histories import history, policy, world
+from tests.backtest.histories import START, history, policy, world
 
 SEEDS = st.integers(0, 10**6)
 MODELS = st.sampled_from(list(FillModel))
@@ -107,6 +107,65 @@ def _perturbed(event, dice):
             return evolve(event, payout=1 - payout)
         case _:
             return event
+
+
+class TestLimits:
+    """The limits hold here as they do live."""
+
+    @given(seed=SEEDS, model=MODELS, minutes=st.integers(0, 20))
+    def test_no_day_costs_more_than_it_may(self, seed, model, minutes):
+        most = Decimal(15)
+        limited = evolve(policy(seed), max_daily_spend=most)
+        midnight = START // 86400 * 86400 + 86400
+        tape = history(seed, start=midnight - 60 * minutes, polls=24)
+        found = backtest(tape, limited, fills=model, assumptions=world(seed), seed=seed)
+        for day in (0, 1):
+            bought = [
+                fill.size * fill.price
+                for fill in found.fills
+                if fill.side is Side.BUY and (fill.at >= midnight) is bool(day)
+            ]
+            assert sum(bought, ZERO) <= most
+
+    def test_the_limit_of_the_law_above_does_bind(self):
+        reasons = set()
+        for seed in range(10):
+            limited = evolve(policy(seed), max_daily_spend=Decimal(15))
+            reasons |= {each.decision.reason for each in backtest(history(seed), limited).decisions}
+        assert Reason.DAILY_SPEND in reasons
+
+    def test_a_market_that_is_lost_is_a_loss(self):
+        """100 shares at 0.50 pay nothing: 50 pUSD are lost, and nothing more is bought that day, of no other token."""
+
+        def book(at, key):
+            levels = {"bids": ((Decimal("0.49"), Decimal(500)),), "asks": ((Decimal("0.50"), Decimal(500)),)}
+            return BookSeen(at=Decimal(at), token_key=key, **levels)
+
+        def reasons(payout):
+            tape = Tape.of(
+                [
+                    TokenListed(at=Decimal(0), token_key="0xc1:0", token_id="111", tick_size=Decimal("0.01")),
+                    TokenListed(at=Decimal(0), token_key="0xc2:0", token_id="222", tick_size=Decimal("0.01")),
+                    LeaderHeld(at=Decimal(0), token_key="0xc1:0", size=Decimal(100)),
+                    book(0, "0xc1:0"),
+                    book(0, "0xc2:0"),
+                    *(book(at, "0xc1:0") for at in range(20, 400, 20)),
+                    LeaderHeld(at=Decimal(400), token_key="0xc1:0", size=Decimal(0)),
+                    Resolved(at=Decimal(410), token_key="0xc1:0", payout=Decimal(payout)),
+                    LeaderHeld(at=Decimal(500), token_key="0xc2:0", size=Decimal(100)),
+                    *(book(at, "0xc2:0") for at in range(500, 900, 20)),
+                ]
+            )
+            loss = Policy(follow_ratio=Decimal(1), maker_only=False, max_daily_loss=Decimal(45))
+            return {
+                each.decision.reason
+                for each in backtest(tape, loss, assumptions=Assumptions(feed_lag_sec=Decimal(5))).decisions
+                if each.decision.token_key == "0xc2:0"
+            }
+
+        assert Reason.DAILY_LOSS in reasons(0)
+        assert Reason.QUOTED not in reasons(0)
+        assert Reason.DAILY_LOSS not in reasons(1)
 
 
 class TestSlicesOfMemory:

@@ -15,8 +15,10 @@ said has the default of DESIGN 7, but for `follow_ratio`, which is 1, so that a 
                     key 0x…:1 · redeemable · target redeemable
     orders          live BUY 20 @ 0.61 age 30 #aa · matched 5 (of the order before) · doubt … · gone … · foreign …
                     on hold for 10
-    everything      cash 100 · safe · orders unread · taker · copied · blacklisted · and the settings by short names
-                    (deadband 3, slice 5..25, ttl 90, cap 500, total 2000, guard 0.1, grow 1, shrink 2, settle 300)
+    limits          spend 100 · spent 60 · loss 50 · lost 20 · from 0.1 · to 0.9 · hours 24 · ends 2025-12-18
+                    title Will it rain? · target title … · slug … · allow rain · deny rain (again and again)
+    everything      cash 100 · safe · stopped · orders unread · taker · copied · blacklisted · and the settings by short
+                    names (deadband 3, slice 5..25, ttl 90, cap 500, total 2000, guard 0.1, grow 1, shrink 2, settle 9)
 
 What is done: `cancel aa EXPIRED; BUY 20 @ 0.61`, or `nothing: IN_BAND`. The reason is left out where it is QUOTED (or
 REQUOTED after a cancel); `taking` stands behind an order that is not post-only.
@@ -43,6 +45,7 @@ from copytrade.domain.model import (
     Reason,
     Side,
     Snapshot,
+    Today,
 )
 from copytrade.domain.plan import plan
 from copytrade.domain.policy import Policy
@@ -237,6 +240,11 @@ _SETTINGS = {
     "default tick": "tick_size",
     "grow": "polls_to_grow",
     "shrink": "polls_to_shrink",
+    "spend": "max_daily_spend",
+    "loss": "max_daily_loss",
+    "from": "min_open_price",
+    "to": "max_open_price",
+    "hours": "min_hours_to_end",
 }
 
 
@@ -250,7 +258,25 @@ def _slice(world: _World, _: _Token, least: str, most: str) -> None:
     world.settings |= {"slice_min": Decimal(least), "slice_max": Decimal(most)}
 
 
-@_clause("(taker|copied|blacklisted|safe|orders unread)")
+@_clause("(allow|deny) (.+)")
+def _market_words(world: _World, _: _Token, which: str, words: str) -> None:
+    name = f"{which}_markets"
+    world.settings[name] = {*world.settings.get(name, ()), words}
+
+
+@_clause("(spent|lost) N")
+def _today(world: _World, _: _Token, what: str, amount: str) -> None:
+    change = {"spent": Decimal(amount)} if what == "spent" else {"result": -Decimal(amount)}
+    world.facts["today"] = evolve(world.facts.get("today", Today()), **change)
+
+
+@_clause("(target )?(title|slug|ends) (.+)")
+def _texts(_: _World, token: _Token, target: str | None, what: str, text: str) -> None:
+    facts = {"end_date" if what == "ends" else what: text}
+    token.targeted(**facts) if target else token.held(**facts)
+
+
+@_clause("(taker|copied|blacklisted|safe|stopped|orders unread)")
 def _switch(world: _World, token: _Token, what: str) -> None:
     match what:
         case "taker":
@@ -261,6 +287,8 @@ def _switch(world: _World, token: _Token, what: str) -> None:
             world.blacklist.add(token.token_key)
         case "safe":
             world.facts["safe"] = True
+        case "stopped":
+            world.facts["stopped"] = True
         case _:
             world.facts["orders_ok"] = False
 

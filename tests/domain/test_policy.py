@@ -21,6 +21,8 @@ GOOD = [
     {"manage_holdings": "copied"},
     {"target_address": "0xaa", "my_address": "0xbb"},
     {"target_address": "", "my_address": ""},
+    {"max_daily_spend": 0, "max_daily_loss": "0.01", "min_hours_to_end": "0.5"},
+    {"min_open_price": "0.1", "max_open_price": "0.1"},
 ]
 BAD = [
     ({"slice_min": "6.01", "deadband_shares": 3}, ["slice_min"]),
@@ -47,6 +49,13 @@ BAD = [
     ({"max_notional_total": "Infinity"}, ["max_notional_total"]),
     ({"max_price_deviation": "-0.01"}, ["max_price_deviation"]),
     ({"fill_grace_sec": -1}, ["fill_grace_sec"]),
+    ({"max_daily_spend": "-0.01"}, ["max_daily_spend"]),
+    ({"max_daily_spend": "Infinity"}, ["max_daily_spend"]),
+    ({"max_daily_loss": 0}, ["max_daily_loss"]),  # a loss of nothing is always reached
+    ({"min_hours_to_end": 0}, ["min_hours_to_end"]),
+    ({"min_open_price": 0, "max_open_price": 1}, ["min_open_price", "max_open_price"]),
+    ({"min_open_price": "NaN"}, ["min_open_price"]),
+    ({"min_open_price": "0.9", "max_open_price": "0.1"}, ["min_open_price"]),
     ({"manage_holdings": "mine"}, ["manage_holdings"]),
     ({"target_address": "0xAA", "my_address": "0xaa"}, ["target_address"]),  # the target is not us, in any spelling
     (
@@ -109,8 +118,15 @@ def test_the_defaults_are_those_of_design_7():
         fill_grace_sec=Decimal(60),
         max_price_deviation=Decimal("0.10"),
         manage_holdings="all",
+        max_daily_spend=None,
+        max_daily_loss=None,
+        min_open_price=None,
+        max_open_price=None,
+        min_hours_to_end=None,
+        allow_markets=frozenset(),
+        deny_markets=frozenset(),
     )
-    assert len(fields_dict(Policy)) == 18, "a new setting needs its default here"
+    assert len(fields_dict(Policy)) == 25, "a new setting needs its default here"
 
 
 def test_addresses_and_token_keys_are_compared_in_lower_case():

@@ -292,6 +292,13 @@ REASONS = [
     (f"want 100, redeemable, no id, {BOOK}", "nothing: REDEEMABLE"),
     (f"want 100, redeemable, doubt BUY 5 @ 0.4, {BOOK}", "nothing: REDEEMABLE"),
     (f"want 0, hold 50, redeemable, copied, {BOOK}", "nothing: REDEEMABLE"),
+    # stopped, all of our orders are cancelled, in safe mode too
+    (f"stopped, want 100, {BOOK}", "nothing: STOPPED"),
+    (f"stopped, want 100, {BOOK}, live BUY 25 @ 0.49", "cancel live STOPPED: STOPPED"),
+    (f"stopped, want 0, hold 100, {BOOK}, live SELL 25 @ 0.51 age 91", "cancel live STOPPED: STOPPED"),
+    (f"stopped, safe, want 100, {BOOK}, live BUY 25 @ 0.49", "cancel live STOPPED: STOPPED"),
+    ("stopped, orders unread, no id, live BUY 25 @ 0.49", "cancel live STOPPED: STOPPED"),
+    (f"stopped, want 100, {BOOK}, blacklisted, doubt BUY 25 @ 0.49", "nothing: STOPPED"),
     # in the band
     (f"want 100, hold 90, {BOOK}, doubt BUY 10 @ 0.4", "nothing: IN_DOUBT"),  # the gap to P is outside
     (f"want 100, hold 97, {BOOK}, doubt BUY 10 @ 0.4", "nothing: IN_BAND"),  # it is not
@@ -312,6 +319,16 @@ REASONS = [
     (f"want 0, hold 100, {BOOK}, copied, on hold for 1", "nothing: ON_HOLD"),
     (f"want 100, hold 80, {BOOK}, live BUY 20 @ 0.4 age 91, on hold for 1", "cancel live EXPIRED: ON_HOLD"),
     (f"want 0, hold 50, {BOOK}, live SELL 50 @ 0.51 age 91, copied", "cancel live EXPIRED: NOT_OURS"),
+    (f"want 100, {BOOK}, deny rain, title Rain, live BUY 25 @ 0.49, on hold for 1", "cancel live LIMIT: ON_HOLD"),
+    (f"want 100, {BOOK}, deny rain, title Rain, on hold for 1", "nothing: ON_HOLD"),
+    (f"want 100, {BOOK}, deny rain, title Rain, hours 1, loss 1, lost 1, total 0", "nothing: MARKET_DENIED"),
+    (f"want 100, {BOOK}, hours 1, loss 1, lost 1, total 0", "nothing: ENDS_SOON"),
+    (f"want 100, {BOOK}, loss 1, lost 1, spend 1, spent 2, total 0", "nothing: DAILY_LOSS"),
+    (f"want 100, hold 90, {BOOK}, cap 45, loss 1, lost 1", "nothing: TOKEN_CAP"),  # its band comes first
+    ("want 100, total 0, spend 0, cash 0, book 0.51/0.49", "nothing: TOTAL_CAP"),
+    ("want 100, spend 0, cash 0, book 0.51/0.49", "nothing: DAILY_SPEND"),
+    ("want 100, to 0.4, price 0.1, book 0.6/0.7", "nothing: PRICE_RANGE"),
+    ("want 4, to 0.4, book 0.6/0.7, deadband 0, slice 0..9", "nothing: PRICE_RANGE"),  # before DUST
     ("want 100, total 0, cash 0, book 0.51/0.49", "nothing: TOTAL_CAP"),
     ("want 100, cash 0, book 0.51/0.49", "nothing: NO_CASH"),
     ("want 100, cash 0, price 0.1, book 0.6/0.7", "nothing: NO_CASH"),

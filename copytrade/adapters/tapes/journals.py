@@ -119,17 +119,20 @@ class _Told:
         yield Beat(at=at)
         ids = {row.token_key: row.token_id for row in facts.target.positions if row.token_id is not None}
         ids.update(facts.token_map)
-        titles = {row.token_key: row.title for row in (*facts.target.positions, *facts.mine.positions)}
+        rows = {row.token_key: row for row in (*facts.mine.positions, *facts.target.positions)}
         for key, token_id in sorted(ids.items()):
             book = facts.books.get(token_id)
             terms = (token_id, book.tick_size, book.min_order_size) if book else (token_id, None, None)
             if key not in self._listed or (book is not None and self._listed[key] != terms):
                 self._listed[key] = terms
+                row = rows.get(key)
                 yield TokenListed(
                     at=at,
                     token_key=key,
                     token_id=token_id,
-                    title=titles.get(key, ""),
+                    title=row.title if row else "",
+                    slug=row.slug if row else "",
+                    end_date=row.end_date if row else "",
                     tick_size=terms[1],
                     min_order_size=terms[2],
                 )

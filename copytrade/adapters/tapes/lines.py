@@ -67,6 +67,8 @@ class _Token(_Line, frozen=True, tag="token"):
     token_key: str
     token_id: str
     title: str = ""
+    slug: str = ""
+    end_date: str = ""
     tick_size: Decimal | None = None
     min_order_size: Decimal | None = None
     fee_rate: Decimal | None = None

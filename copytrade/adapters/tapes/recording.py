@@ -167,14 +167,16 @@ def _listing(
     if known is not None:
         if book is None or (known.tick_size, known.min_order_size) == (book.tick_size, book.min_order_size):
             return None
-        title = known.title
+        title, slug, end_date = known.title, known.slug, known.end_date
     else:
-        title = row.title if row is not None else ""
+        title, slug, end_date = (row.title, row.slug, row.end_date) if row is not None else ("", "", "")
     return TokenListed(
         at=now,
         token_key=key,
         token_id=token_id,
         title=title,
+        slug=slug,
+        end_date=end_date,
         tick_size=book.tick_size if book else None,
         min_order_size=book.min_order_size if book else None,
     )

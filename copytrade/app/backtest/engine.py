@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal, localcontext
 from random import Random
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from copytrade.app.backtest.accounting import Account
 from copytrade.app.backtest.assumptions import ASSUMED_OF, Assumptions, FillModel
@@ -34,6 +34,7 @@ from copytrade.app.backtest.tape import Event, Tape
 from copytrade.app.backtest.world import World
 from copytrade.domain import memory as remembering
 from copytrade.domain.amounts import EXACT, equal
+from copytrade.domain.day import marked, prices_of
 from copytrade.domain.exposure import needs_witness
 from copytrade.domain.memory import Base, Evidence, Memory, OwnOrder, Sighting, Standing
 from copytrade.domain.memory import Traded as Sums
@@ -132,6 +133,7 @@ class _Run:
     _doubt: dict[TokenId, tuple[Order, ...]] = field(factory=dict, init=False)
     _quiet_from: list[tuple[Decimal, TokenKey]] = field(factory=list, init=False)
 
+    _counts_days: bool = field(init=False)
     _count: int = field(default=0, init=False)
     _events: Iterator[Event] = field(init=False)
     _next: Event | None = field(default=None, init=False)
@@ -145,6 +147,8 @@ class _Run:
             has_trades=self.tape.has_trades,
             dice=self.dice,
         )
+        # Nothing else asks for the day's books, and to mark them costs a look at every holding in every poll.
+        self._counts_days = self.policy.max_daily_spend is not None or self.policy.max_daily_loss is not None
         self.meter = Meter(policy=self.policy, world=self.world)
 
     # -- time ---------------------------------------------------------------------------------------------------------
@@ -196,6 +200,9 @@ class _Run:
             target_history=self._memory.polls,
             holds={key: hold.until for key, hold in self._memory.holds.items() if hold.until > now},
         )
+        if self._counts_days:
+            self._mark(snapshot)
+            snapshot = evolve(snapshot, today=self._memory.day.today(now))
         decided = plan(snapshot)
         self._memory = remembering.target_polled(self._memory, self.world.target_poll, self.policy)
         self._remember_mine(restless, witnesses, now)
@@ -209,6 +216,14 @@ class _Run:
         if decided.actions:
             self._advance(now + self.given.latency_sec)
             self._execute(decided, now + self.given.latency_sec)
+
+    def _mark(self, snapshot: Snapshot) -> None:
+        """The day's books take in what the copied holdings are worth now, as app/cycle.py has it. What is over is
+        redeemed at once here, so no row tells what it paid."""
+        held = {key: ledger.believed for key, ledger in self._ledgers.items()}
+        prices = {**prices_of(snapshot), **self.world.paid}
+        day = marked(self._memory.day, held, prices, snapshot.now)
+        self._memory = evolve(self._memory, day=day)
 
     def _settled_by(self, now: Decimal) -> set[TokenKey]:
         """The tokens on which memory's transitions could change anything in this poll."""
@@ -226,7 +241,7 @@ class _Run:
             base = self._bases.get(key)
             if base is not None:
                 bases[key] = base
-        return Memory(orders=orders, bases=bases)
+        return Memory(orders=orders, bases=bases, day=self._memory.day)
 
     def _keep_part(self, keys: Iterable[TokenKey], part: Memory) -> None:
         for key in keys:
@@ -234,6 +249,8 @@ class _Run:
         for order_id, order in part.orders.items():
             self._own.setdefault(order.token_key, {})[order_id] = order
         self._bases.update(part.bases)
+        if part.day is not self._memory.day:
+            self._memory = evolve(self._memory, day=part.day)
 
     def _observe(self, keys: set[TokenKey], now: Decimal) -> dict[TokenKey, Decimal]:
         """Take in what the exchange says of our orders on these tokens; return the balances that had to be asked."""
@@ -260,7 +277,7 @@ class _Run:
         known = part.orders
         if not self.whole:  # no answer changes what is settled for good, since no trade fails here
             waiting = {one: order for one, order in known.items() if not _done_with(order)}
-            part = Memory(orders=waiting, bases=part.bases)
+            part = evolve(part, orders=waiting)
         if part.orders:
             listed, closed, sums = {}, {}, {}
             for order_id in part.orders:
@@ -285,7 +302,7 @@ class _Run:
             before = part.orders
             part = remembering.observed(part, evidence, now=now, policy=self.policy)
             done = {one: order for one, order in known.items() if one not in before}
-            self._keep_part(keys, Memory(orders={**done, **part.orders}, bases=part.bases))
+            self._keep_part(keys, evolve(part, orders={**done, **part.orders}))
             for order_id in before:
                 if order_id not in part.orders:
                     world.resting.pop(order_id, None)
@@ -434,6 +451,9 @@ class _Run:
         if any(token.by_price for token in self.world.tokens.values()):
             spread = self.given.assumed_spread
             notes.append(f"books of tokens that have only prices are made up: {spread} wide around the last price")
+        endless = sum(not token.end_date for token in self.world.tokens.values())
+        if self.policy.min_hours_to_end is not None and endless:
+            notes.append(f"the tape does not tell when {endless} tokens end: min_hours_to_end keeps out of them")
         if self.world.guessed:
             many = len(self.world.guessed)
             notes.append(f"payouts of {many} tokens are not on the tape: each paid its last price, to everybody")

@@ -54,7 +54,7 @@ def read_settings(
             else:
                 world[name] = value
         elif name in POLICY_KEYS:
-            document[name] = text.split(",") if name == "blacklist_token_keys" else _SWITCHES.get(text, text)
+            document[name] = text.split(",") if KEYS[name].many else _SWITCHES.get(text, text)
         else:
             near = get_close_matches(name, (*ASSUMPTION_KEYS, *POLICY_KEYS), 1)
             hint = f"; did you mean {near[0]}?" if near else ""

@@ -41,6 +41,8 @@ class TokenListed:
     token_key: TokenKey
     token_id: TokenId
     title: str = ""
+    slug: str = ""
+    end_date: str = ""  # as the positions feed writes it; empty = nobody tells
     tick_size: Decimal | None = None
     min_order_size: Decimal | None = None  # shares
     fee_rate: Decimal | None = None  # of a taker: shares x rate x (p (1 - p)) ^ exponent

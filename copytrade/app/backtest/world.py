@@ -51,6 +51,8 @@ class Token:
     key: TokenKey
     token_id: TokenId
     title: str
+    slug: str
+    end_date: str
     terms: Terms
     bids: Levels = ()
     asks: Levels = ()
@@ -87,6 +89,7 @@ class World:
     moved: set[TokenKey] = field(factory=set, init=False)  # where our orders did
     fills: list[Fill] = field(factory=list, init=False)  # that nobody took note of yet
     payouts: dict[TokenKey, Decimal] = field(factory=dict, init=False)  # of every market that is over
+    paid: dict[TokenKey, Decimal] = field(factory=dict, init=False)  # those of them that the feeds tell of by now
     guessed: set[TokenKey] = field(factory=set, init=False)  # those of them that the tape did not say
     fill_count: int = field(default=0, init=False)
     filled_shares: Decimal = field(default=ZERO, init=False)
@@ -153,7 +156,12 @@ class World:
         known = self.tokens.get(event.token_key)
         if known is None:
             self.tokens[event.token_key] = Token(
-                key=event.token_key, token_id=event.token_id, title=event.title, terms=terms
+                key=event.token_key,
+                token_id=event.token_id,
+                title=event.title,
+                slug=event.slug,
+                end_date=event.end_date,
+                terms=terms,
             )
             self.ids[event.token_key] = event.token_id
         else:  # listed anew: its tick, say, has changed
@@ -185,6 +193,8 @@ class World:
                 token_id=token.token_id,
                 redeemable=token.over,
                 title=token.title,
+                slug=token.slug,
+                end_date=token.end_date,
             )
         self._to_target.append((event.at if opening else event.at + self.given.feed_lag_sec, key, row))
 
@@ -392,6 +402,8 @@ class World:
             for rows in (self._target_rows, self._my_rows):
                 if key in rows:
                     rows[key] = evolve(rows[key], redeemable=True)
+            if key in self.payouts:
+                self.paid[key] = self.payouts[key]
             changed = mine_changed = True
         if changed:
             self.target = Positions(positions=tuple(self._target_rows.values()))

@@ -29,7 +29,7 @@ def with_flags(command: Callable[..., None]) -> None:
             kind: Any = bool | None
         else:
             option = typer.Option(key.flag, help=key.help, show_default=False)
-            kind = list[str] | None if key.name == "blacklist_token_keys" else str | None
+            kind = list[str] | None if key.many else str | None
         parameters.append(
             inspect.Parameter(
                 key.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]

@@ -1,0 +1,90 @@
+"""Whole cycles under limits: what a day has cost and lost is known in the next cycle, and after a crash."""
+
+from decimal import Decimal
+
+from attrs import evolve
+
+from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
+from copytrade.adapters.simulated.scenario import LEADER, quote
+from copytrade.domain.model import Side, Today
+from tests.app.stage import POLICY, START, Stage, outcomes, reason
+
+MIDNIGHT = START // 86400 * 86400 + 86400
+
+
+def filled(stage: Stage, shares: str) -> None:
+    """Somebody sells us so many shares, out of our resting order."""
+    (order,) = stage.live()
+    stage.exchange.hit(order.order_id, Decimal(shares))
+
+
+def test_a_fill_counts_once_and_survives_a_crash() -> None:
+    stage = Stage()
+    stage.cycle()
+    filled(stage, "10")
+    cycle = stage.cycle()
+    (fill,) = cycle.fills
+    spent = fill.shares * fill.price
+    assert cycle.snapshot.today is not None
+    assert cycle.snapshot.today.spent == spent > 0
+    assert stage.cycle().snapshot.today == cycle.snapshot.today
+    stage.crash()
+    assert stage.cycle().snapshot.today == cycle.snapshot.today
+
+
+def test_a_new_day_begins_with_nothing_spent() -> None:
+    stage = Stage()
+    stage.cycle()
+    filled(stage, "10")
+    assert stage.cycle().snapshot.today != Today()
+    stage.clock.shows = MIDNIGHT - 20
+    assert stage.cycle().snapshot.today == Today()
+
+
+def test_the_day_s_buys_end_at_the_limit_and_go_on_tomorrow() -> None:
+    stage = Stage(policy=evolve(POLICY, max_daily_spend=Decimal(5)))
+    first = stage.cycle()
+    (place,) = first.plan.places
+    assert 4 < place.size * place.price <= 5
+    filled(stage, str(place.size))
+    cycle = stage.cycle()
+    assert reason(cycle, stage.key()) == "DAILY_SPEND"
+    stage.crash()
+    assert reason(stage.cycle(), stage.key()) == "DAILY_SPEND"
+    stage.clock.shows = MIDNIGHT - 20
+    assert outcomes(stage.cycle()) == ["accepted"]
+
+
+def test_an_unknown_answer_counts_as_bought() -> None:
+    stage = Stage(tokens=2, policy=evolve(POLICY, max_daily_spend=Decimal(18)))
+    stage.faults.add(Endpoint.POST_ORDERS, Fault(kind=Kind.DROP, after_effect=True))
+    assert outcomes(stage.cycle()) == ["unknown", "unknown"]
+    resting = sum((order.rest * order.price for order in stage.live()), Decimal(0))
+    assert resting > 0
+    again = stage.cycle().plan.places
+    assert resting + sum(place.size * place.price for place in again) <= 18
+
+
+def test_a_loss_stops_buying_and_no_sale() -> None:
+    stage = Stage(tokens=3, mine={2: "50"}, policy=evolve(POLICY, max_daily_loss=Decimal(2)))
+    stage.cycle()
+    for number, part in ((0, Decimal(1)), (1, Decimal("0.5"))):
+        (order,) = stage.live(number)
+        stage.exchange.hit(order.order_id, order.rest * part)
+    assert stage.cycle().snapshot.today != Today()
+    quote(stage.exchange, stage.yes(0), "0.30")
+    cycle = stage.cycle(after=60)
+    assert cycle.snapshot.today is not None
+    assert cycle.snapshot.today.result <= -2
+    assert reason(cycle, stage.key(1)) == "DAILY_LOSS"  # another token than the one that lost
+    assert {order.side for order in stage.live()} == {Side.SELL}  # what is too much is sold on
+    quote(stage.exchange, stage.yes(0), "0.50")
+    assert reason(stage.cycle(after=60), stage.key(1)) == "QUOTED"  # the loss is gone
+
+
+def test_a_market_that_is_denied_is_left_to_shrink() -> None:
+    stage = Stage(policy=evolve(POLICY, deny_markets=("market*0",)))
+    assert reason(stage.cycle(), stage.key()) == "MARKET_DENIED"
+    assert stage.live() == []
+    stage.exchange.hold(LEADER, stage.yes(), Decimal(0))
+    assert stage.cycle().plan.places == ()
