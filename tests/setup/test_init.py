@@ -297,7 +297,9 @@ class TestTheDocument:
         given = {"blacklist_token_keys": ["0xc1:0"], "maker_only": False, "manage_holdings": "copied",
                  "on_stop": "keep", "state_path": "s.json", "journal_dir": "j", "settle_timeout_sec": "400",
                  "order_ttl_sec": "80",
-                 "slice_min": "4", "slice_max": "40", "signature_type": "2", "data_api_version": "1"}  # fmt: skip
+                 "slice_min": "4", "slice_max": "40", "signature_type": "2", "data_api_version": "1",
+                 "min_open_price": "0.1", "max_open_price": "0.9", "allow_markets": ["rain"],
+                 "deny_markets": ["snow", "hail"]}  # fmt: skip
         default = KEYS[name].default
         value = given.get(name, f"{default}/x" if name.endswith("_url") else "7" if name != "tick_size" else "0.01")
         answers = {"target_address": LEADER, "my_address": WALLET, name: value}
