@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import TypeVar
 
 from attrs import evolve, frozen
@@ -82,6 +83,7 @@ from copytrade.errors import BadInput, VenueError
 LEAST_LIFE_SEC = 180
 TAKEN_OFF_SEC = 60
 SKEW_MARGIN_SEC = 10  # between our clock and the exchange's
+CLOCK_CHECK_SEC = 600  # clocks are set while a run lasts: after so long by ours, the exchange's is asked for again
 
 T = TypeVar("T")
 
@@ -140,6 +142,7 @@ class Trader:
         self._retry_after_sec = retry_after_sec
         self._number = 0
         self._clock_offset: Decimal | None = None  # the exchange's clock less ours
+        self._offset_from = ZERO  # when that was learned
         self._warnings: list[str] = []
         self._fills: list[OwnFill] = []
 
@@ -148,6 +151,11 @@ class Trader:
         self._number += 1
         self._warnings, self._fills = [], []
         started_at = self._ports.clock.now()
+        if (back := self.memory.last_sync_ts - started_at) > 0:
+            self._warnings.append(
+                f"the clock went back by {back:.0f} s: it is compared with the exchange's again, and what waits for a "
+                "time waits that much longer"
+            )
         snapshot, books = await self._observe()
         plan_ = plan(snapshot)
         if self._approve is not None and plan_.mode is Mode.NORMAL:
@@ -259,16 +267,16 @@ class Trader:
             return _First(target=target, mine=mine, listing=None, cash=None, asked_at=asked_at)
         target, mine, listing, cash = await asyncio.gather(
             *feeds,
-            self._tried("my open orders could not be read", account.open_orders()),
-            self._tried("my cash could not be read: nothing is bought", account.cash()),
+            self._tried("my open orders could not be read", account.open_orders),
+            self._tried("my cash could not be read: nothing is bought", account.cash),
         )
         return _First(
             target=target, mine=mine, listing=listing, cash=ZERO if cash is None else max(cash, ZERO), asked_at=asked_at
         )
 
-    async def _tried(self, failure: str, answer: Awaitable[T]) -> T | None:
+    async def _tried(self, failure: str, ask: Callable[[], Awaitable[T]]) -> T | None:
         try:
-            return await answer
+            return await ask()  # made only here: a stop may come before this is begun
         except VenueError as error:
             self._warnings.append(f"{failure} ({error})")
             return None
@@ -294,7 +302,7 @@ class Trader:
     async def _books(self, token_ids: Collection[TokenId]) -> Mapping[TokenId, FullBook]:
         if not token_ids:
             return {}
-        return await self._tried("order books could not be read", self._ports.market.books(token_ids)) or {}
+        return await self._tried("order books could not be read", lambda: self._ports.market.books(token_ids)) or {}
 
     async def _balances(self, keys: Collection[TokenKey], ids: Mapping[TokenKey, TokenId]) -> dict[TokenKey, Decimal]:
         account = self._ports.account
@@ -302,7 +310,7 @@ class Trader:
             return {}
         asked = [key for key in keys if key in ids]
         answers = await asyncio.gather(
-            *(self._tried(f"{key}: its balance could not be read", account.balance(ids[key])) for key in asked)
+            *(self._tried(f"{key}: its balance could not be read", partial(account.balance, ids[key])) for key in asked)
         )
         return {key: balance for key, balance in zip(asked, answers, strict=True) if balance is not None}
 
@@ -311,7 +319,9 @@ class Trader:
         if account is None or first.listing is None:
             return {}
         ids = remembering.to_look_up(self.memory, listed)
-        answers = await asyncio.gather(*(self._tried(f"{one}: not looked up", account.look_up(one)) for one in ids))
+        answers = await asyncio.gather(
+            *(self._tried(f"{one}: not looked up", partial(account.look_up, one)) for one in ids)
+        )
         return {
             answer.order_id: sighting(answer) for answer in answers if answer and answer.fate is not OrderFate.UNKNOWN
         }
@@ -330,7 +340,7 @@ class Trader:
             after = earliest if after is None else min(after, earliest)
         if after is None:
             return asked_at, None
-        fills = await self._tried("my trades could not be read", account.fills(after=after - TAKEN_OFF_SEC))
+        fills = await self._tried("my trades could not be read", lambda: account.fills(after=after - TAKEN_OFF_SEC))
         if fills is None:
             return asked_at, None
         if self._may_be_first:
@@ -342,11 +352,17 @@ class Trader:
         return asked_at, summed(fills)
 
     async def _learn_clock_offset(self) -> Decimal | None:
-        """The exchange's clock less ours, asked once: an order's expiration is told by the exchange's."""
-        if self._clock_offset is not None or self._ports.account is None:
+        """The exchange's clock less ours: an order's expiration is told by the exchange's. Asked for now and then."""
+        asked_at = self._ports.clock.now()
+        fresh = 0 <= asked_at - self._offset_from <= CLOCK_CHECK_SEC
+        if self._ports.account is None or (fresh and self._clock_offset is not None):
             return self._clock_offset
-        there = await self._tried("the exchange's clock could not be read", self._ports.market.server_time())
-        return None if there is None else there - self._ports.clock.now()
+        there = await self._tried("the exchange's clock could not be read", self._ports.market.server_time)
+        if there is None:
+            # The last one may be wrong by now, and still be better than none.
+            return self._clock_offset
+        self._offset_from = self._ports.clock.now()
+        return there - self._offset_from
 
     def _take_in(
         self,
@@ -551,7 +567,7 @@ class Trader:
         self.memory = remembering.released(self.memory, taken)
         self.memory = remembering.held(self.memory, hold, now)
         if stale_balance and ends is None:  # perhaps only the exchange's cache is stale (API.md, Orders)
-            await self._tried("the exchange's balance cache could not be refreshed", account.refresh_cash())
+            await self._tried("the exchange's balance cache could not be refreshed", account.refresh_cash)
         return ends
 
     # -- remember -----------------------------------------------------------------------------------------------------

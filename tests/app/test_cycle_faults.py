@@ -1,5 +1,7 @@
 """Whole cycles where something goes wrong: nothing is bought twice, nothing raises, and the next good answer trades."""
 
+import asyncio
+import gc
 from decimal import Decimal
 
 import pytest
@@ -262,3 +264,23 @@ def test_a_crash_around_the_post_makes_no_second_order_and_loses_no_fill(
         assert stage.committed() <= WANT + stage.policy.deadband_shares
         assert len(stage.live()) <= 1
     assert stage.held() == learned == (filled if posted else 0)
+
+
+@pytest.mark.parametrize("steps", range(1, 40))
+def test_a_stop_at_any_point_of_a_cycle_leaves_nothing_that_was_begun_half(steps: int) -> None:
+    """What was never awaited is a warning on standard error, and here an error."""
+    stage = Stage(tokens=2)
+    stage.faults.add(Endpoint.POST_ORDERS, Fault(kind=Kind.DROP))
+    stage.cycle()  # two orders in doubt: they are looked up, and trades are asked for
+    stage.clock.shows += 20
+
+    async def stopped() -> None:
+        going = asyncio.ensure_future(stage.trader.cycle())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        going.cancel()
+        await asyncio.gather(going, return_exceptions=True)
+
+    asyncio.run(stopped())
+    gc.collect()
+    assert len(stage.live()) <= 2
