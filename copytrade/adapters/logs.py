@@ -58,6 +58,8 @@ def set_up_logging(*, level: str = "info", form: str = "text", stream: TextIO | 
     root.setLevel(level.upper())
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of every read that is tried again; what came of the read is told by whoever asked.
+    logging.getLogger("stamina").setLevel(logging.WARNING if level == "debug" else logging.ERROR)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
