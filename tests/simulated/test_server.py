@@ -3,11 +3,14 @@
 import json
 
 import pytest
+from py_clob_client_v2.order_utils import ExchangeOrderBuilderV2
+from py_clob_client_v2.signer import Signer
 
+from copytrade.adapters.signing import Exchange
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.records import Mode, OrderStatus
 from copytrade.adapters.simulated.scenario import LEADER, add_market, combo, market, yes_of
-from tests.simulated.client import NOW, D, signer, talk, world_of
+from tests.simulated.client import KEY, NOW, D, signer, talk, world_of
 
 
 class TestPositions:
@@ -212,8 +215,7 @@ class TestWhoIsAsking:
 
     def test_amounts_that_lost_a_cent_are_on_no_tick(self):
         async def conversation(client):
-            me = client.signer
-            vendor = next(b for e, b in me._builders.items() if e.name == "CTF_V2")
+            vendor = ExchangeOrderBuilderV2(Exchange.CTF_V2.address(), 137, Signer(KEY, 137))
             _, posted = client.order(yes_of(client.world, 0), price="0.29", size="8.29")
             changed = {**posted["order"], "makerAmount": "2400000"}  # 2.4041 belongs there
             message = {**changed, "side": 0}

@@ -1,39 +1,42 @@
 """The three contracts that an order can be signed for, and which of them a token is traded at.
 
-Source: API.md "Two kinds of market"; the addresses are the vendor's (py_clob_client_v2.config).
+Source: API.md "Two kinds of market"; the addresses are the vendor's (py_clob_client_v2.config), as the tests check.
 """
 
 from enum import Enum
-from typing import Any
 
 from copytrade.domain.ids import IdKind, kind_of
 from copytrade.errors import BadInput, Fault
 
-POLYGON = 137
+POLYGON, AMOY = 137, 80002  # the chain, and its test net
 
 
 class Exchange(Enum):
     """A verifying contract with its EIP-712 domain version. The domain's name is the same for all."""
 
-    CTF_V2 = ("exchange_v2", "2")  # protocol V1, ordinary markets
-    NEG_RISK_V2 = ("neg_risk_exchange_v2", "2")  # protocol V1, neg-risk markets
-    V3 = ("exchange_v3", "3")  # protocol V2, whatever its module
+    # (domain version, address on Polygon, address on Amoy)
+    CTF_V2 = (
+        "2",
+        "0xE111180000d2663C0091e4f400237545B87B996B",
+        "0xE111180000d2663C0091e4f400237545B87B996B",
+    )  # protocol V1, ordinary markets
+    NEG_RISK_V2 = (
+        "2",
+        "0xe2222d279d744050d28e00520010520000310F59",
+        "0xe2222d279d744050d28e00520010520000310F59",
+    )  # likewise, neg-risk
+    V3 = ("3", "0xe3333700cA9d93003F00f0F71f8515005F6c00Aa", "0x9fE6e61422AdB6F610d8597F9684b16912D50C3D")
 
-    def __init__(self, config_name: str, domain_version: str) -> None:
-        self.config_name = config_name
+    def __init__(self, domain_version: str, on_polygon: str, on_amoy: str) -> None:
         self.domain_version = domain_version
+        self._addresses = {POLYGON: on_polygon, AMOY: on_amoy}
 
     def address(self, chain_id: int = POLYGON) -> str:
         """The contract's address. Raises BadInput for a chain that the exchange is not on."""
-        from py_clob_client_v2.config import get_contract_config
-
-        if chain_id not in _CHAINS:
-            # The vendor raises a bare Exception here.
-            raise BadInput("signing", [Fault(path="chain_id", got=str(chain_id), wants="one of 137, 80002")])
-        return str(getattr(get_contract_config(chain_id), self.config_name))
-
-
-_CHAINS = {POLYGON, 80002}  # Polygon and its test net Amoy
+        if chain_id not in self._addresses:
+            wants = f"one of {', '.join(map(str, self._addresses))}"
+            raise BadInput("signing", [Fault(path="chain_id", got=str(chain_id), wants=wants)])
+        return self._addresses[chain_id]
 
 
 def exchange_for(token_id: str, neg_risk: bool) -> Exchange:
@@ -55,13 +58,3 @@ def exchange_for(token_id: str, neg_risk: bool) -> Exchange:
             got = f"{token_id!r} ({odd.value})"
             fault = Fault(path="token_id", got=got, wants="a CTF token id or a V2 position id, in canonical decimal")
             raise BadInput("order", [fault], "not signed")
-
-
-def builder(exchange: Exchange, chain_id: int, signer: Any) -> Any:
-    """The vendor's order builder for one exchange: make it once, it hashes the domain.
-
-    Its `build_order` (and `OrderDataV2`) is not used: it draws the salt, and reads the clock for a missing timestamp.
-    """
-    from py_clob_client_v2.order_utils import ExchangeOrderBuilderV2
-
-    return ExchangeOrderBuilderV2(exchange.address(chain_id), chain_id, signer, domain_version=exchange.domain_version)
