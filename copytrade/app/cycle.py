@@ -71,6 +71,8 @@ from copytrade.domain.model import (
     Plan,
     Position,
     Positions,
+    Reason,
+    Side,
     Snapshot,
     TokenId,
     TokenKey,
@@ -83,6 +85,7 @@ from copytrade.errors import BadInput, VenueError
 LEAST_LIFE_SEC = 180
 TAKEN_OFF_SEC = 60
 SKEW_MARGIN_SEC = 10  # between our clock and the exchange's
+CASH_REFRESH_SEC = 60  # while there is no cash, the exchange is told so often to look again
 CLOCK_CHECK_SEC = 600  # clocks are set while a run lasts: after so long by ours, the exchange's is asked for again
 
 T = TypeVar("T")
@@ -143,6 +146,7 @@ class Trader:
         self._number = 0
         self._clock_offset: Decimal | None = None  # the exchange's clock less ours
         self._offset_from = ZERO  # when that was learned
+        self._cash_refreshed_at = ZERO
         self._warnings: list[str] = []
         self._fills: list[OwnFill] = []
 
@@ -177,6 +181,8 @@ class Trader:
                 results = [dry(action) for action in plan_.actions]
             else:
                 refused = await self._execute(plan_, snapshot, books, self._ports.account, results)
+                if refused is None:
+                    await self._look_for_cash(plan_, self._ports.account, snapshot.now)
         finally:
             self.executing = False
         self.memory = evolve(self.memory, last_sync_ts=snapshot.now)
@@ -546,7 +552,7 @@ class Trader:
         accepted: dict[OrderId, Decimal] = {}
         never, taken, hold = [], [], []
         ends: AccountRefused | None = None
-        stale_balance = False
+        uncovered: list[Place] = []
         for place, order in signed:
             answer = by_id.get(order.order_id) or PostAnswer(order_id=order.order_id, fate=PostFate.UNKNOWN)
             results.append(result_of(place, answer.fate.value.lower(), order_id=order.order_id, words=answer.words))
@@ -559,16 +565,33 @@ class Trader:
                     ends = fatal(answer)
                 elif answer.refusal in (Refusal.NOT_TRADABLE, Refusal.BALANCE, Refusal.OTHER):
                     hold.append(place.token_key)
-                stale_balance = stale_balance or answer.refusal is Refusal.BALANCE
+                if answer.refusal is Refusal.BALANCE:
+                    uncovered.append(place)
         before = self.memory
         self.memory = remembering.acknowledged(before, accepted, now)
         self._fills += new_fills(before, self.memory)
         self.memory = remembering.refused(self.memory, never)
         self.memory = remembering.released(self.memory, taken)
         self.memory = remembering.held(self.memory, hold, now)
-        if stale_balance and ends is None:  # perhaps only the exchange's cache is stale (API.md, Orders)
-            await self._tried("the exchange's balance cache could not be refreshed", account.refresh_cash)
+        if ends is None:
+            await self._refresh_balances(uncovered, account)
         return ends
+
+    async def _refresh_balances(self, uncovered: Collection[Place], account: Account) -> None:
+        """These were refused, since nothing covers them: perhaps the exchange only looks at an old cache (API.md)."""
+        asks: list[Callable[[], Awaitable[object]]] = []
+        if any(place.side is Side.BUY for place in uncovered):
+            asks.append(account.refresh_cash)
+        # Whoever asks for the balance of a token has it refreshed; what it is, the positions tell.
+        asks += [partial(account.balance, place.token_id) for place in uncovered if place.side is Side.SELL]
+        await asyncio.gather(*(self._tried("the exchange's balance cache could not be refreshed", one) for one in asks))
+
+    async def _look_for_cash(self, plan_: Plan, account: Account, now: Decimal) -> None:
+        """Nothing is posted for want of cash, so nothing is refused: only this shows what was paid in meanwhile."""
+        poor = any(one.reason is Reason.NO_CASH for one in plan_.decisions)
+        if poor and abs(now - self._cash_refreshed_at) >= CASH_REFRESH_SEC:
+            self._cash_refreshed_at = now
+            await self._tried("the exchange's balance cache could not be refreshed", account.refresh_cash)
 
     # -- remember -----------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from copytrade.adapters.simulated.world import World
 from copytrade.domain.model import Side
 
 UNIT = 1_000_000
+_SIGNED_VERSION = 2  # of the orders whose signatures can be checked here
 _CENT_SHARE = UNIT // 100
 
 BAD_KEY = "Unauthorized/Invalid api key"
@@ -32,7 +33,7 @@ WRONG_SIGNER = "the order signer address has to be the address of the API KEY"
 WRONG_MAKER = "maker address not allowed, please use the deposit wallet flow"
 WRONG_SIGNATURE = "invalid signature"
 NO_ALLOWANCE = "not enough balance / allowance"
-WRONG_VERSION = "order_version_mismatch"  # signed for another contract than this token's
+WRONG_VERSION = "order_version_mismatch"  # signed for another contract than this token's, or one of before
 
 
 class Denied(Exception):
@@ -104,6 +105,8 @@ def read_leg(world: World, caller: Caller, leg: object) -> NewOrder | str:
     signs = wallet.address if wallet.signature_type == 3 else caller.address
     if str(order.get("signer", "")).lower() != signs:
         return WRONG_SIGNER
+    if world.clob_version != _SIGNED_VERSION:
+        return WRONG_VERSION
     token_id = str(order.get("tokenId"))
     known = world.exchange.market_of(token_id)
     if known is None or token_id not in world.exchange.books:

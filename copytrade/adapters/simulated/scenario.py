@@ -7,13 +7,14 @@ condition id as the conditional tokens contract does, those of a v2 market follo
 from __future__ import annotations
 
 import hashlib
+from bisect import insort
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from random import Random
 
-from copytrade.adapters.simulated.records import Manners, Market, Outcome
+from copytrade.adapters.simulated.records import Manners, Market, Mode, Outcome
 from copytrade.adapters.simulated.rules import Exchange
-from copytrade.adapters.simulated.world import World
+from copytrade.adapters.simulated.world import Event, World
 from copytrade.adapters.token_ids import ctf_token_id
 
 LEADER = "0x" + "1ead" * 10  # whom the worlds let us follow
@@ -144,6 +145,21 @@ def small_world(
             exchange.hold(me, yes, Decimal(holdings[number]), Decimal("0.45"))
     exchange.tick(clock())
     return World(exchange=exchange, clock=clock)
+
+
+def restart(world: World, *, for_sec: Decimal, post_only_sec: Decimal = Decimal(120)) -> None:
+    """The matching engine restarts: 425 to whoever trades, then so long only post-only orders and cancels (API.md)."""
+
+    def then(mode: Mode, at: Decimal) -> None:
+        def deed(exchange: Exchange) -> None:
+            exchange.mode = mode
+
+        insort(world.story, Event(at=at, deed=deed), key=lambda event: event.at)
+
+    back = world.now() + for_sec
+    world.exchange.mode = Mode.RESTARTING
+    then(Mode.POST_ONLY, back)
+    then(Mode.NORMAL, back + post_only_sec)
 
 
 def yes_of(world: World, number: int) -> str:
