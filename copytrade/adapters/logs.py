@@ -9,6 +9,7 @@ Tracebacks are plain: the pretty ones show local variables, and a local variable
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -20,6 +21,7 @@ from pathlib import PurePath
 from types import TracebackType
 from typing import TextIO
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -30,6 +32,10 @@ FORMS = ("text", "json")
 
 # Their debug lines hold whole requests with headers, their info lines one line a request: noise at best.
 _CHATTY = ("httpx", "httpcore", "hpack", "asyncio", "filelock", "urllib3", "uvicorn", "uvicorn.error", "uvicorn.access")
+
+OWN_EVENTS = "copytrade.run"  # the logger whose lines are events of a run
+AGAIN_SEC = 600.0  # until the same warning is worth a line again
+_MOST_KEPT = 1000  # different warnings
 
 # Texts from outside (a market's title) must not move the cursor, turn the writing direction or forge a line.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -52,6 +58,7 @@ def set_up_logging(*, level: str = "info", form: str = "text", stream: TextIO | 
         structlog.processors.format_exc_info,
     ]
     handler = _Handler(stream)
+    handler.addFilter(_Repeated())
     handler.setFormatter(_formatter(form, stream, shared))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -77,12 +84,15 @@ def set_up_logging(*, level: str = "info", form: str = "text", stream: TextIO | 
 def _formatter(form: str, stream: TextIO, shared: list[Processor]) -> logging.Formatter:
     tidy: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _without_secrets, _plain]
     if form == "json":
-        rendered: list[Processor] = [structlog.processors.JSONRenderer(default=str)]
+        rendered: list[Processor] = [structlog.processors.JSONRenderer(serializer=_json)]
     else:
-        colours = stream.isatty() and not os.environ.get("NO_COLOR")
+        colours = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         rendered = [
+            _numbers_as_text,
             _one_line_each,
-            structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback),
+            structlog.dev.ConsoleRenderer(
+                colors=colours, sort_keys=False, pad_event_to=16, exception_formatter=structlog.dev.plain_traceback
+            ),
         ]
     return _RedactingFormatter(foreign_pre_chain=shared, processors=[*tidy, *rendered])
 
@@ -109,19 +119,67 @@ class _Handler(logging.StreamHandler[TextIO]):
         )
 
 
+class _Repeated(logging.Filter):
+    """Lets a warning through once, and again every ten minutes with how often it was there in between.
+
+    A service that is down is warned of in every cycle. The run's own events are left as they are: there each line is
+    something that has happened.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno != logging.WARNING or record.name.startswith(OWN_EVENTS):
+            return True
+        event = record.msg if isinstance(record.msg, dict) else None
+        try:
+            words = {**event, "timestamp": None} if event is not None else record.getMessage()
+            key = f"{record.name} {words!r}"
+        except Exception:  # noqa: BLE001  # the handler says that it cannot be shown
+            return True
+        said_at, missed = self._said.get(key, (-AGAIN_SEC, 0))
+        if record.created - said_at < AGAIN_SEC:
+            self._said[key] = said_at, missed + 1
+            return False
+        if len(self._said) >= _MOST_KEPT:
+            self._said.clear()
+        self._said[key] = record.created, 0
+        if event is not None and missed:
+            event["repeated"] = missed
+        return True
+
+
 def _without_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Before rendering, while names still stand beside their values and no escape has hidden a value's form."""
     return {name: redact_value(name, value) for name, value in event.items()}
 
 
 def _plain(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Our own types in words: `0.61`, not `Decimal('0.61')`."""
+    """Our own types in words."""
     for name, value in event.items():
         if isinstance(value, Enum):
             event[name] = value.value
-        elif isinstance(value, Decimal | PurePath):
+        elif isinstance(value, PurePath):
             event[name] = str(value)
     return event
+
+
+def _numbers_as_text(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """`0.61`, not `Decimal('0.61')`."""
+    return {name: str(value) if isinstance(value, Decimal) else value for name, value in event.items()}
+
+
+def _json(event: EventDict, **_: object) -> str:
+    """One object on a line. A Decimal is a number to its last digit, what JSON has no form for is its text."""
+    try:
+        return _encoder.encode(event).decode()
+    except (UnicodeEncodeError, TypeError, ValueError, OverflowError):  # half a letter, a key that is no text, …
+        return json.dumps(event, default=str)
+
+
+_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 
 
 def _one_line_each(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -248,7 +248,7 @@ class TestForPeople:
     def test_one_line_in_utc_without_colours_where_there_is_no_terminal(self):
         (line,) = self.written(lambda log: log.info("order_placed", price=Decimal("0.61"), side=Side.BUY, ok=True))
         assert re.fullmatch(
-            r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \[info +\] order_placed +ok=True price=0\.61 side=BUY", line
+            r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \[info +\] order_placed +price=0\.61 side=BUY ok=True", line
         )
 
     def test_a_text_from_outside_cannot_forge_a_line_or_move_the_cursor(self):
@@ -308,7 +308,7 @@ class TestForMachines:
         placed, warned, failed = map(json.loads, stream.getvalue().splitlines())
         assert placed.pop("timestamp").endswith("Z")
         assert placed == {
-            "event": "order_placed", "level": "info", "price": "0.61", "side": "BUY", "count": 2, "title": "a\n\x1b[2J"
+            "event": "order_placed", "level": "info", "price": 0.61, "side": "BUY", "count": 2, "title": "a\n\x1b[2J"
         }  # fmt: skip
         assert (warned["event"], warned["level"]) == ("over there", "warning")
         assert failed["exception"].endswith("ValueError: bad")
@@ -317,3 +317,39 @@ class TestForMachines:
     def test_an_unknown_level_or_form_is_our_own_mistake(self, how):
         with pytest.raises(AssertionError, match="must be one of"):
             set_up_logging(**how)
+
+
+class TestWarningsThatRepeat:
+    """A service that is down says so once, not in every cycle."""
+
+    def lines(self, monkeypatch, *spoken: tuple[float, str, str], logger: str = "copytrade.adapters.x") -> list[str]:
+        stream = io.StringIO()
+        set_up_logging(stream=stream, form="json")
+        for at, level, words in spoken:
+            monkeypatch.setattr("time.time", lambda at=at: at)
+            monkeypatch.setattr("time.time_ns", lambda at=at: int(at * 1e9))
+            getattr(structlog.get_logger(logger), level)("down", why=words)
+        told = map(json.loads, stream.getvalue().splitlines())
+        return [f"{one['why']}{' x' + str(one['repeated']) if 'repeated' in one else ''}" for one in told]
+
+    def test_the_same_is_said_again_after_ten_minutes_with_how_often_it_was_there(self, monkeypatch):
+        spoken = [(1000.0 + 20 * number, "warning", "a") for number in range(62)]
+        assert self.lines(monkeypatch, *spoken) == ["a", "a x29", "a x29"]
+
+    def test_another_one_is_said_at_once(self, monkeypatch):
+        assert self.lines(monkeypatch, *((1000.0, "warning", words) for words in "abab")) == ["a", "b"]
+
+    @pytest.mark.parametrize("level", ["info", "error"])
+    def test_only_warnings_are_folded(self, monkeypatch, level):
+        assert self.lines(monkeypatch, (1000.0, level, "a"), (1000.0, level, "a")) == ["a", "a"]
+
+    def test_what_a_run_tells_is_an_event_each(self, monkeypatch):
+        spoken = [(1000.0, "warning", "a")] * 2
+        assert self.lines(monkeypatch, *spoken, logger="copytrade.run") == ["a", "a"]
+
+    def test_a_library_s_own_too(self):
+        stream = io.StringIO()
+        set_up_logging(stream=stream, form="json")
+        for number in (1, 1, 2):
+            logging.getLogger("library").warning("over there %s", number)
+        assert len(stream.getvalue().splitlines()) == 2

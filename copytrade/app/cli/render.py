@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal
 from textwrap import wrap
 
@@ -26,7 +27,7 @@ def plan_lines(snapshot: Snapshot, plan: Plan) -> Iterator[str]:
     cash = "" if snapshot.cash is None else f"   cash {shown(snapshot.cash)}"
     yield f"{plan.mode.value}   {_count(len(plan.decisions), 'token')}   {_count(len(plan.actions), 'action')}{cash}"
     if plan.mode is Mode.SAFE:
-        yield from _indented(f"{_why_safe(snapshot)}; only expired orders are cancelled")
+        yield from _indented(f"safe mode: {' and '.join(why_safe(snapshot))}; only expired orders are cancelled")
     titles = {row.token_key: row.title for row in (*snapshot.target.positions, *snapshot.mine.positions) if row.title}
     if plan.decisions:
         yield f"  {'token':<16} {'want':>15} {'hold':>15} {'gap':>10}  reason"
@@ -45,7 +46,8 @@ def _indented(text: str) -> list[str]:
     return wrap(text, WIDTH, initial_indent="      ", subsequent_indent="      ")
 
 
-def _why_safe(snapshot: Snapshot) -> str:
+def why_safe(snapshot: Snapshot) -> tuple[str, ...]:
+    """What is incomplete, in words; nothing where all is whole."""
     why = [
         f"{name} positions {'may lack rows' if answer.ok else 'could not be read'}"
         for name, answer in (("the target's", snapshot.target), ("my", snapshot.mine))
@@ -53,7 +55,7 @@ def _why_safe(snapshot: Snapshot) -> str:
     ]
     if not snapshot.orders_ok:
         why.append("my orders could not be read")
-    return "safe mode: " + " and ".join(why)
+    return tuple(why)
 
 
 def _row(decision: Decision) -> str:
@@ -112,6 +114,11 @@ def shown(amount: Decimal) -> str:
     """
     whole, _, rest = plain(amount).partition(".")
     return f"{whole}.{rest:0<2}"
+
+
+def clock_time(now: Decimal) -> str:
+    """The time of day in UTC."""
+    return datetime.fromtimestamp(int(now), UTC).strftime("%H:%M:%SZ")
 
 
 def show(text: str) -> None:

@@ -7,25 +7,28 @@ signing key and a signature type; a dry run reads public data only, sends nothin
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import threading
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from copytrade.app.cli._lines import Lines, sale_lines
+from copytrade.app.cli._lines import sale_lines
+from copytrade.app.cli._screen import Screen, Wanted, screen_of
 from copytrade.app.cli._settings import DEFAULT_CONFIG, read_settings, with_flags
-from copytrade.app.cli._streams import Screen, guarded
-from copytrade.app.config import CANCEL, NOTHING_STARTED, Config
+from copytrade.app.config import CANCEL, Config
 from copytrade.app.cycle import Approve
 from copytrade.app.loop import follow
 from copytrade.app.outcomes import Cycle, NotApproved
 from copytrade.app.watching import Seen, Started, Stopped, Watchers
 from copytrade.domain.model import Decision, Snapshot
-from copytrade.errors import BadInput, Fault
+
+if TYPE_CHECKING:
+    from copytrade.wiring import Run
 
 JITTER_SHARE = 20  # a cycle starts late by up to a twentieth of the poll interval
 
@@ -38,7 +41,14 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="One cycle, then stop; resting orders stay.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="A live start may sell what the wallet holds.")] = False,
     keystore: Annotated[str | None, typer.Option(help="An encrypted keystore file with the signing key.")] = None,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
+    plain: Annotated[bool, typer.Option("--plain", help="On a terminal: lines instead of the live view.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours (NO_COLOR=1 does the same).")] = False,
+    log_format: Annotated[
+        str | None, typer.Option(help="Log lines as text or json; text where there is no terminal.")
+    ] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="debug, info, warning or error: the least that the log tells.")
+    ] = None,
     **flags: Any,
 ) -> None:
     """Follow a wallet by position targeting, until it is stopped (Ctrl-C or SIGTERM).
@@ -47,50 +57,57 @@ def run(
     keyring. Exit codes: 0 done or stopped on request, 2 wrong usage or configuration, 3 refused to start or to go on,
     1 anything unexpected.
     """
-    if log_level not in ("debug", "info", "warning", "error"):
-        wants = "debug, info, warning or error"
-        raise BadInput("the command line", [Fault(path="--log-level", got=log_level, wants=wants)], NOTHING_STARTED)
+    wanted = Wanted(once=once, plain=plain, no_color=no_color, log_format=log_format, log_level=log_level)
     settings = read_settings(config, flags, live=not dry_run)
-    asyncio.run(_run(settings, dry_run, once, yes, Path(keystore) if keystore else None, log_level))
+    asyncio.run(_run(settings, dry_run, yes, Path(keystore) if keystore else None, wanted))
 
 
 with_flags(run)
 
 
-async def _run(config: Config, dry: bool, once: bool, yes: bool, keystore: Path | None, log_level: str) -> None:
+async def _run(config: Config, dry: bool, yes: bool, keystore: Path | None, wanted: Wanted) -> None:
     from copytrade import wiring
 
-    wiring.set_up_logging(level=log_level)
-    signer = None if dry else wiring.signer_for(config, keystore)
-    stop = asyncio.Event()
-    with guarded(reader_left=stop.set) as (out, err):
-        approve = None if dry else _asking(yes, out)
+    screen = screen_of(wanted)
+    wiring.set_up_logging(level=screen.log_level, form=screen.log_form, stream=screen.log_stream)
+    try:
+        signer = None if dry else wiring.signer_for(config, keystore)
+        approve = None if dry else _asking(yes, screen)
         async with wiring.opened(config, signer, approve=approve) as ready:
-            _stop_on_signals(stop)
-            told = Watchers([Lines(out, err)], complain=_complain)
-            told.on_start(Started(at=ready.clock.now(), config=config, dry=dry, once=once, notes=ready.notes))
-            asked_before = 0
+            await _follow(ready, config, dry=dry, screen=screen)
+    finally:
+        screen.close()
 
-            def watch(cycle: Cycle) -> None:
-                nonlocal asked_before
-                asked, asked_before = ready.requests() - asked_before, ready.requests()
-                told.on_cycle(Seen(cycle=cycle, requests=asked))
 
-            try:
-                ending = await follow(
-                    ready.trader,
-                    clock=ready.clock,
-                    stop=stop,
-                    poll_interval_sec=config.poll_interval_sec,
-                    watch=watch,
-                    jitter=wiring.jitter(config.poll_interval_sec / JITTER_SHARE),
-                    once=once,
-                    cancel_on_stop=config.on_stop == CANCEL,
-                )
-            except BaseException as error:
-                told.on_stop(Stopped(at=ready.clock.now(), error=error))
-                raise
-            told.on_stop(Stopped(at=ready.clock.now(), ending=ending))
+async def _follow(ready: Run, config: Config, *, dry: bool, screen: Screen) -> None:
+    from copytrade import wiring
+
+    stop = asyncio.Event()
+    _listen_to_signals(stop, screen)
+    told = Watchers([screen.watcher], complain=_complain)
+    told.on_start(Started(at=ready.clock.now(), config=config, dry=dry, once=screen.once, notes=ready.notes))
+    asked_before = 0
+
+    def watch(cycle: Cycle) -> None:
+        nonlocal asked_before
+        asked, asked_before = ready.requests() - asked_before, ready.requests()
+        told.on_cycle(Seen(cycle=cycle, requests=asked))
+
+    try:
+        ending = await follow(
+            ready.trader,
+            clock=ready.clock,
+            stop=stop,
+            poll_interval_sec=config.poll_interval_sec,
+            watch=watch,
+            jitter=wiring.jitter(config.poll_interval_sec / JITTER_SHARE),
+            once=screen.once,
+            cancel_on_stop=config.on_stop == CANCEL,
+        )
+    except BaseException as error:
+        told.on_stop(Stopped(at=ready.clock.now(), error=error))
+        raise
+    told.on_stop(Stopped(at=ready.clock.now(), ending=ending))
 
 
 def _complain(name: str, error: Exception) -> None:
@@ -100,30 +117,39 @@ def _complain(name: str, error: Exception) -> None:
     structlog.get_logger(__name__).warning("watching failed, the run goes on", watcher=name, exc_info=error)
 
 
-def _stop_on_signals(stop: asyncio.Event) -> None:
+def _listen_to_signals(stop: asyncio.Event, screen: Screen) -> None:
+    """Ctrl-C and SIGTERM stop the run. A terminal that is closed does not: only its screen is gone."""
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    loop.add_signal_handler(signal.SIGTSTP, _rest, screen)
 
 
-def _asking(yes: bool, out: Screen) -> Approve:
+def _rest(screen: Screen) -> None:
+    """Ctrl-Z: give the terminal back before the process is put to sleep."""
+    with screen.aside():
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _asking(yes: bool, screen: Screen) -> Approve:
     """Ask before a live start sells or reduces what the wallet holds; without a terminal only `--yes` answers."""
 
     async def approve(due: Collection[Decision], snapshot: Snapshot) -> bool:
         titles = {row.token_key: row.title for row in (*snapshot.target.positions, *snapshot.mine.positions)}
-        print(f"This start would sell or reduce {len(due)} of the positions that the wallet holds:", file=out)
-        for line in sale_lines(due, titles):
-            print(line, file=out)
-        out.flush()
-        if yes:
-            print("going on: --yes was given", file=out, flush=True)
-            return True
-        if not sys.stdin.isatty():
-            raise NotApproved(
-                "this start would sell or reduce what the wallet holds, and there is no terminal to ask at: look at "
-                'the list above, then add --yes, or set manage_holdings to "copied" to keep what copytrade did not buy'
-            )
-        return await _answer("Go on? [y/N] ") in ("y", "yes")
+        head = f"This start would sell or reduce {len(due)} of the positions that the wallet holds:"
+        with screen.aside():
+            screen.say("\n".join([head, *sale_lines(due, titles)]))
+            if yes:
+                screen.say("going on: --yes was given")
+                return True
+            if not sys.stdin.isatty():
+                raise NotApproved(
+                    "this start would sell or reduce what the wallet holds, and there is no terminal to ask at: look at"
+                    ' the list above, then add --yes, or set manage_holdings to "copied" to keep what copytrade did not'
+                    " buy"
+                )
+            return await _answer("Go on? [y/N] ") in ("y", "yes")
 
     return approve
 
