@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from copytrade.adapters import data_api, resolver
+from copytrade.adapters import data_api, resolver, state_file
 from copytrade.adapters.clob import ClobAccount, ClobHttp, ClobMarketData
 from copytrade.adapters.data_api import DataApi
 from copytrade.adapters.http import Http, RequestCount
@@ -23,11 +23,12 @@ from copytrade.adapters.journal_file import JournalFolder, read_lines
 from copytrade.adapters.logs import set_up_logging
 from copytrade.adapters.resolver import MarketResolver
 from copytrade.adapters.state_file import DiskStateFile, StateLock
+from copytrade.adapters.stop_file import StopFile
 from copytrade.adapters.system_clock import SystemClock
 from copytrade.adapters.tapes import open_journal, open_tape, write_tape
 from copytrade.adapters.tapes.recording import Services, record, record_history
 from copytrade.app.config import Config, read_config
-from copytrade.app.cycle import Approve, Ports, Trader
+from copytrade.app.cycle import STOPPED, Approve, Ports, Trader
 from copytrade.app.documents import decode_snapshot, encode_journal_line
 from copytrade.app.outcomes import Cycle
 from copytrade.app.ports import Clock
@@ -162,6 +163,31 @@ def write_file(path: Path, content: bytes, *, over: bool) -> None:
     (files.write_over if over else files.write_new)(path, content)
 
 
+# -- the switch that stops everything ---------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Stop:
+    """The switch of one state, and what can be seen of the run that uses it."""
+
+    switch: StopFile
+    clock: Clock
+    state: DiskStateFile
+    was_used: bool  # a run has kept a state there, once
+    in_use: bool  # a run holds it now
+
+
+def stop_of(state_path: Path) -> Stop:
+    """What `copytrade stop` asks and does."""
+    return Stop(
+        switch=StopFile(state_path),
+        clock=SystemClock(),
+        state=DiskStateFile(state_path),
+        was_used=state_file.was_used(state_path),
+        in_use=state_file.in_use(state_path),
+    )
+
+
 # -- a run ------------------------------------------------------------------------------------------------------------
 
 
@@ -190,7 +216,8 @@ async def opened(config: Config, signer: OrderSigner | None, *, approve: Approve
         except OSError as error:
             # The error names its file: the state, its backup, or the journal's folder.
             raise RefusedToStart(f"the state or the journal could not be read or kept: {error}") from None
-        dry = signer is None
+        dry, switch = signer is None, StopFile(config.state_path)
+        notes = (*start.notes, f"{STOPPED} ({switch.path} is there)") if switch.thrown() else start.notes
         ports = Ports(
             feed=DataApi(
                 data,
@@ -204,6 +231,7 @@ async def opened(config: Config, signer: OrderSigner | None, *, approve: Approve
             account=None if signer is None else ClobAccount(clob, signer, clock),
             state=None if dry else state,
             journal=None if dry else journal,
+            switch=switch,
         )
         trader = Trader(
             ports,
@@ -215,7 +243,7 @@ async def opened(config: Config, signer: OrderSigner | None, *, approve: Approve
             may_be_first=start.first and not dry,
             retry_after_sec=config.poll_interval_sec,
         )
-        yield Run(trader=trader, clock=clock, notes=start.notes, requests=lambda: count.total)
+        yield Run(trader=trader, clock=clock, notes=notes, requests=lambda: count.total)
 
 
 def _connections(

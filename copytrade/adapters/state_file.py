@@ -6,6 +6,7 @@ under the backup's name (once there was anything to back up). When `save` return
     state.json         the document
     state.json.bak     the one before it: another name of the same file until the rename, hence never half written
     state.json.lock    who holds it may write (StateLock)
+    state.json.stop    everything is stopped (stop_file.py)
     state.json.tmp, state.json.bak.tmp     spare names; what a crash leaves there the next save cleans
     state.json.broken-N                    what did not parse, kept for people; never overwritten, never deleted
 
@@ -134,6 +135,30 @@ class StateLock:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._lock.release()
+
+
+def in_use(path: Path) -> bool:
+    """Does a run hold the lock of this state now?
+
+    It is tried and given back at once: a run that starts in that very moment is told that the state is in use.
+    """
+    lock = real_path(path)
+    lock = lock.with_name(lock.name + ".lock")
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0, mode=FILE_MODE, thread_local=False):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # another user's, say
+        return False
+
+
+def was_used(path: Path) -> bool:
+    """Has a run ever kept a state under this name?"""
+    state = real_path(path)
+    return any(state.with_name(state.name + end).exists() for end in ("", ".bak", ".lock"))
 
 
 def _move_aside(path: Path) -> str:

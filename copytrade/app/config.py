@@ -238,6 +238,22 @@ def read_config(raw: bytes | None, flags: Mapping[str, object], *, source: str, 
     )
 
 
+def state_path_in(raw: bytes, *, source: str, consequence: str) -> Path:
+    """Where the state is, by a configuration that may be wrong in everything else. Raises BadInput."""
+    faults: list[Fault] = []
+    document = Spot(value=parse(raw, source, consequence), faults=faults, hides=looks_secret)
+    members = document.value if isinstance(document.value, dict) else {}
+    found = document.under("state_path", members.get("state_path"))
+    path = KEYS["state_path"].kind.convert(found) if not found.left_out else "state.json"
+    if not isinstance(document.value, dict):
+        document.fault("an object")
+    elif path is None and not faults:
+        found.fault(KEYS["state_path"].kind.wants)
+    if faults:
+        raise BadInput(source, faults, consequence)
+    return Path(source).parent / str(path)
+
+
 def read_policy(spot: Spot) -> Policy | None:
     """The `config` of a snapshot: the keys that decide; the others are checked and left. None where any is wrong.
 

@@ -53,6 +53,7 @@ from copytrade.app.ports import (
     Resolver,
     SignedOrder,
     StateFile,
+    Switch,
     ToSign,
 )
 from copytrade.app.state import confirmed_first, encode_state
@@ -87,6 +88,7 @@ TAKEN_OFF_SEC = 60
 SKEW_MARGIN_SEC = 10  # between our clock and the exchange's
 CASH_REFRESH_SEC = 60  # while there is no cash, the exchange is told so often to look again
 CLOCK_CHECK_SEC = 600  # clocks are set while a run lasts: after so long by ours, the exchange's is asked for again
+STOPPED = 'everything is stopped: our orders are taken down and none is placed, until "copytrade stop --lift"'
 
 T = TypeVar("T")
 
@@ -102,6 +104,7 @@ class Ports:
     account: Account | None = None
     state: StateFile | None = None
     journal: Journal | None = None
+    switch: Switch | None = None
 
 
 @frozen(kw_only=True)
@@ -136,6 +139,7 @@ class Trader:
         """`approve` is asked where the first whole plan would sell; `may_be_first`: no earlier run has left a file."""
         self.memory = memory
         self.executing = False  # an action is in hand: a stop waits for it
+        self.switch: Switch | None = ports.switch
         self.not_saved = ""  # why the last save failed; "": it did not
         self._ports = ports
         self._policy = policy
@@ -153,7 +157,7 @@ class Trader:
     async def cycle(self) -> Cycle:
         """Go around once. Raises AccountRefused and NotApproved; what a service does is a reason or a warning."""
         self._number += 1
-        self._warnings, self._fills = [], []
+        self._warnings = []
         started_at = self._ports.clock.now()
         if (back := self.memory.last_sync_ts - started_at) > 0:
             self._warnings.append(
@@ -162,7 +166,7 @@ class Trader:
             )
         snapshot, books = await self._observe()
         plan_ = plan(snapshot)
-        if self._approve is not None and plan_.mode is Mode.NORMAL:
+        if self._approve is not None and plan_.mode is Mode.NORMAL and not snapshot.stopped:
             if due := sales(plan_, self._policy):
                 if not await self._approve(due, snapshot):
                     raise NotApproved("the start was not confirmed: nothing was sent")
@@ -171,6 +175,8 @@ class Trader:
                 snapshot, books = await self._observe()
                 plan_ = plan(snapshot)
             self._approve = None
+        if snapshot.stopped:
+            self._warnings.append(STOPPED)
         self._warnings += [f"{d.token_key}: {d.warning}" for d in plan_.decisions if d.warning]
         self._remember_polls(snapshot)
         results: list[Result] = []
@@ -199,10 +205,16 @@ class Trader:
             ended_at=self._ports.clock.now(),
             titles={position.token_key: position.title for position in positions if position.title},
         )
+        # Not at the start: what a cycle had learned that was broken off is told by the next.
+        self._fills = []
         self._write_journal(cycle)
         if refused is not None:
             raise refused
         return evolve(cycle, warnings=tuple(self._warnings), ended_at=self._ports.clock.now())
+
+    def stopped(self) -> bool:
+        """Has somebody stopped everything?"""
+        return self.switch is not None and self.switch.thrown()
 
     def may_rest(self) -> tuple[OrderId, ...]:
         """The ids of our orders that may be in the book; none in a dry run, which made none."""
@@ -262,7 +274,7 @@ class Trader:
         snapshot = evolve(snapshot, books=tops(books, snapshot.open_orders), now=now)
         if snapshot.mine.complete:
             self.memory = remembering.day_marked(self.memory, prices_of(snapshot), now)
-        return evolve(snapshot, today=self.memory.day.today(now)), books
+        return evolve(snapshot, today=self.memory.day.today(now), stopped=self.stopped()), books
 
     async def _first_round(self) -> _First:
         asked_at = self._ports.clock.now()
@@ -468,6 +480,9 @@ class Trader:
                 results.append(result_of(place, "dropped", words=dropped[place.token_id]))
             else:
                 places.append(place)
+        if places and self.stopped():  # since the plan was made: the cancels may have taken their time
+            results += [result_of(place, "dropped", words="everything was stopped") for place in places]
+            return None
         signed = self._sign(places, books, account, results)
         if not signed:
             return None

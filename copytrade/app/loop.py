@@ -5,6 +5,10 @@ us). A stop wakes the sleep at once; what is being executed is finished, what is
 our own orders are taken down (`on_stop`), again and again until the exchange confirms each, and the memory is saved.
 All that takes 10 s at most; an order that could not be confirmed as gone is told, and expires by itself.
 
+The switch that stops everything (ports.py, `Switch`) is looked at twice a second. Once it is thrown, the sleep and the
+questions of a cycle are broken off in the same way, and our orders are taken down. But the run goes on: its cycles are
+stopped ones, which place nothing, until the switch is lifted.
+
 Not here: what a cycle does (cycle.py), signals and screens (cli/run.py).
 """
 
@@ -25,6 +29,8 @@ from copytrade.domain.model import OrderId
 FINISH_SEC = 4.0  # for the action in hand once a stop was asked for
 CANCEL_SEC = 4.0  # for taking our orders down
 RETRY_CANCEL_SEC = 0.5  # between two tries of that
+LOOK_SEC = 0.5  # between two looks at the switch
+AGAIN_SEC = Decimal(5)  # between two cycles while it is thrown and an order of ours may rest still
 
 T = TypeVar("T")
 
@@ -55,19 +61,30 @@ async def follow(
     stopped. Raises what ends a run, after taking our orders down: AccountRefused, NotApproved, and bugs.
     """
     cycles = 0
+    thrown = asyncio.Event()  # the switch was thrown, and nothing was done about it yet
+    looking = None if trader.switch is None else asyncio.ensure_future(_look(trader, thrown))
     try:
         while not stop.is_set():
-            cycle = await _unless_stopped(trader.cycle(), stop, lambda: trader.executing)
+            if trader.stopped():
+                thrown.clear()
+                await _take_down(trader)
+            cycle = await _unless(trader.cycle(), stop, thrown, in_hand=lambda: trader.executing)
             if cycle is not None:
                 cycles += 1
                 watch(cycle)
-            if once:
+            if once and (cycle is not None or stop.is_set()):
                 return Ending(cycles=cycles, not_saved=trader.not_saved)
-            await _unless_stopped(clock.sleep(_until_next(clock.now(), poll_interval_sec) + jitter()), stop)
+            pause = _until_next(clock.now(), poll_interval_sec) + jitter()
+            if trader.stopped() and trader.may_rest():
+                pause = min(pause, AGAIN_SEC)
+            await _unless(clock.sleep(pause), stop, thrown)
     except BaseException:
         if cancel_on_stop:
             await _take_down(trader)
         raise
+    finally:
+        if looking is not None:
+            looking.cancel()
     may_rest = await _take_down(trader) if cancel_on_stop else ()
     return Ending(cycles=cycles, may_rest=may_rest, not_saved=trader.not_saved)
 
@@ -81,24 +98,35 @@ def _until_next(now: Decimal, interval: Decimal) -> Decimal:
     return interval - now % interval
 
 
-async def _unless_stopped(
-    work: Coroutine[Any, Any, T], stop: asyncio.Event, in_hand: Callable[[], bool] = lambda: False
+async def _look(trader: Trader, thrown: asyncio.Event) -> None:
+    """Set `thrown` each time that the switch is."""
+    before = trader.stopped()
+    while True:
+        await asyncio.sleep(LOOK_SEC)
+        now = trader.stopped()
+        if now and not before:
+            thrown.set()
+        before = now
+
+
+async def _unless(
+    work: Coroutine[Any, Any, T], *events: asyncio.Event, in_hand: Callable[[], bool] = lambda: False
 ) -> T | None:
-    """The result of `work`, or None where a stop came first. What is in hand then gets `FINISH_SEC` to finish."""
+    """The result of `work`, or None where one of `events` came first. What is in hand then has `FINISH_SEC` left."""
     task = asyncio.ensure_future(work)
-    stopping = asyncio.ensure_future(stop.wait())
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
     try:
-        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, *waiting}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done() and in_hand():
             await asyncio.wait({task}, timeout=FINISH_SEC)
         if task.done():
             return task.result()
         return None
     finally:
-        for one in (task, stopping):
+        for one in (task, *waiting):
             if not one.done():
                 one.cancel()
-        await asyncio.gather(task, stopping, return_exceptions=True)
+        await asyncio.gather(task, *waiting, return_exceptions=True)
 
 
 async def _take_down(trader: Trader) -> tuple[OrderId, ...]:

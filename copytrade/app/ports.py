@@ -301,6 +301,14 @@ class Journal(Protocol):
         ...
 
 
+class Switch(Protocol):
+    """The switch that stops everything: a person throws it, and it stays thrown until a person lifts it."""
+
+    def thrown(self) -> bool:
+        """True while nothing of ours may rest, and where that can't be told. Cheap, and never raises."""
+        ...
+
+
 class Clock(Protocol):
     """The time of day, and sleeping."""
 

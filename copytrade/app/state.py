@@ -156,6 +156,12 @@ def memory_of(document: StateDocument) -> Memory:
     )
 
 
+def may_rest(raw: bytes) -> tuple[Decimal, tuple[OwnOrder, ...]]:
+    """When this document's last cycle was, and which of our orders may rest. Raises StateBroken and RefusedToStart."""
+    memory = memory_of(decode_state(raw))
+    return memory.last_sync_ts, tuple(order for order in memory.orders.values() if order.may_rest)
+
+
 def start_from(
     state: StateFile, policy: Policy, *, name: str, journal_exists: bool, now: Decimal, keep: bool = True
 ) -> Start:
