@@ -7,7 +7,16 @@ would be taken for it. `plan` enters `EXACT` itself, so that a caller's own cont
 
 from __future__ import annotations
 
-from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from decimal import (
+    ROUND_CEILING,
+    ROUND_FLOOR,
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    InvalidOperation,
+    Overflow,
+)
 
 EXACT = Context(
     prec=160,
@@ -40,8 +49,21 @@ def ceiled(amount: Decimal, step: Decimal = CENT) -> Decimal:
     >>> ceiled(Decimal("1.61290322"))
     Decimal('1.62')
     """
+    if step is CENT:
+        return amount.quantize(CENT, ROUND_CEILING)
     whole = amount // step * step
     return whole if whole >= amount else whole + step
+
+
+def clamped(amount: Decimal, least: Decimal, most: Decimal) -> Decimal:
+    """`amount`, or the bound that it is beyond; `most` wins.
+
+    >>> [clamped(Decimal(amount), Decimal(5), Decimal(25)) for amount in (3, 7, 30)]
+    [Decimal('5'), Decimal('7'), Decimal('25')]
+    """
+    if amount < least:
+        amount = least
+    return most if most < amount else amount
 
 
 def equal(one: Decimal, other: Decimal) -> bool:

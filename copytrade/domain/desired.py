@@ -18,7 +18,7 @@ from attrs import frozen
 from copytrade.domain.amounts import floored
 from copytrade.domain.model import ZERO, Positions, TokenKey
 from copytrade.domain.policy import Policy
-from copytrade.domain.records import trusted
+from copytrade.domain.records import maker
 
 Poll = Mapping[TokenKey, Decimal]  # shares of each token that one complete answer listed
 
@@ -32,7 +32,7 @@ class Want:
     latest: Decimal
 
 
-new_want = trusted(Want)
+new_want = maker(Want)
 NOTHING_WANTED = Want(lo=ZERO, hi=ZERO, latest=ZERO)
 
 
@@ -60,23 +60,41 @@ def wants(latest: Poll, history: Sequence[Poll], policy: Policy) -> dict[TokenKe
     >>> f"{want.lo}..{want.hi}, latest {want.latest}"
     '50.00..80.00, latest 50.00'
     """
+    polls = polls_that_count(latest, history, policy)
+    return {key: want_of(key, polls, policy.follow_ratio) for key in polls.greatest}
+
+
+@frozen(kw_only=True)
+class Polls:
+    """The polls that count, as far as they differ: `greatest` is of each token that any of them lists."""
+
+    latest: Poll
+    greatest: Poll  # of the last polls_to_shrink
+    grow: tuple[Poll, ...]  # of the last polls_to_grow, those that say something else than the latest
+
+
+def polls_that_count(latest: Poll, history: Sequence[Poll], policy: Policy) -> Polls:
+    """What `want_of` needs to know of the target's polls."""
     remembered = history[len(history) - min(len(history), policy.polls_remembered) :]
     polls = [*remembered, latest]
-    # Most polls say the same as the latest: those have no part in the extremes.
-    grow = [poll for poll in polls[-policy.polls_to_grow : -1] if poll != latest]
-    shrink = [poll for poll in polls[-polls_to_shrink(latest, remembered, policy) : -1] if poll != latest]
     greatest = dict(latest)
-    for poll in shrink:
+    for poll in polls[-polls_to_shrink(latest, remembered, policy) : -1]:
         for key, size in poll.items():
             if key not in greatest or size > greatest[key]:
                 greatest[key] = size
-    ratio, answer = policy.follow_ratio, {}
-    for key, most in greatest.items():
-        now = least = latest.get(key, ZERO)
-        for poll in grow:
-            least = min(least, poll.get(key, ZERO))
-        # Both windows end with this poll, so least <= now <= most.
-        low = floored(ratio * least)
-        high = low if most == least else floored(ratio * most)
-        answer[key] = new_want(lo=low, hi=high, latest=low if now == least else floored(ratio * now))
-    return answer
+    grow = tuple(poll for poll in polls[-policy.polls_to_grow : -1] if poll != latest)
+    return Polls(latest=latest, greatest=greatest, grow=grow)
+
+
+def want_of(key: TokenKey, polls: Polls, ratio: Decimal) -> Want:
+    """What we want of one token. Where the polls agree, the three are one and the same object."""
+    most = polls.greatest.get(key)
+    if most is None:
+        return NOTHING_WANTED
+    now = least = polls.latest.get(key, ZERO)
+    for poll in polls.grow:
+        least = min(least, poll.get(key, ZERO))
+    # Both windows end with this poll, so least <= now <= most.
+    low = floored(ratio * least)
+    high = low if most == least else floored(ratio * most)
+    return new_want(lo=low, hi=high, latest=low if now == least else floored(ratio * now))

@@ -22,15 +22,15 @@ Not here: how the ledger is kept (memory.py).   Read next: risk.py
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 
 from copytrade.domain.amounts import CENT, equal
 from copytrade.domain.model import BUY, ZERO, Exposure, Ledger, Order
 from copytrade.domain.policy import Policy
-from copytrade.domain.records import trusted
+from copytrade.domain.records import maker
 
-new_exposure = trusted(Exposure)
+new_exposure = maker(Exposure)
 
 
 def quiet(reported: Decimal, ledger: Ledger, *, in_doubt: bool, now: Decimal, policy: Policy) -> bool:
@@ -74,7 +74,7 @@ def _agreed(reported: Decimal, ledger: Ledger, witness: Decimal | None) -> Decim
 def exposure(
     reported: Decimal,
     ledger: Ledger | None,
-    doubts: Iterable[Order] = (),
+    doubts: Sequence[Order] = (),
     witness: Decimal | None = None,
     *,
     now: Decimal,
@@ -87,8 +87,7 @@ def exposure(
     >>> f"{held.lo}..{held.hi}"
     '60..80'
     """
-    doubts = tuple(doubts)
-    if not doubts and (ledger is None or ledger.believed == reported):
+    if not doubts and (ledger is None or ledger.base + ledger.bought - ledger.sold == reported):
         return new_exposure(lo=reported, hi=reported)  # as most are, most of the time
     lo, hi, unsure, warning = _hull(reported, ledger, bool(doubts), witness, now, policy)
     for order in doubts:

@@ -38,7 +38,7 @@ BUY, SELL = Side.BUY, Side.SELL
 
 
 def not_negative(_: object, attribute: Attribute[Decimal], value: Decimal | None) -> None:
-    if value is not None and not (value.is_finite() and value >= 0):
+    if value is not None and not (value.is_finite() and value >= ZERO):
         raise ValueError(f"{attribute.name} must be finite and not negative, got {value}")
 
 
@@ -48,7 +48,7 @@ def a_price(_: object, attribute: Attribute[Decimal], value: Decimal | None) -> 
 
 
 def positive(_: object, attribute: Attribute[Decimal], value: Decimal | None) -> None:
-    if value is not None and not (value.is_finite() and value > 0):
+    if value is not None and not (value.is_finite() and value > ZERO):
         raise ValueError(f"{attribute.name} must be finite and above 0, got {value}")
 
 
@@ -229,7 +229,7 @@ class Reason(Enum):
 LEFT_ALONE = frozenset({Reason.BLACKLISTED, Reason.COMBO, Reason.REDEEMABLE, Reason.UNRESOLVED, Reason.NOT_OURS})
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Cancel:
     """Take this order of ours down."""
 
@@ -239,7 +239,7 @@ class Cancel:
     reason: CancelReason
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Place:
     """An order that we want resting. It says what; the executor does it."""
 

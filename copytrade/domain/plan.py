@@ -16,12 +16,12 @@ is kept.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, localcontext
 from functools import lru_cache
 
 from copytrade.domain.amounts import EXACT
-from copytrade.domain.desired import NOTHING_WANTED, poll_of, wants
+from copytrade.domain.desired import NOTHING_WANTED, poll_of, polls_that_count, want_of
 from copytrade.domain.exposure import exposure, needs_witness
 from copytrade.domain.ids import IdKind, is_combo_condition, kind_of
 from copytrade.domain.limits import left_today
@@ -52,23 +52,21 @@ from copytrade.domain.reconcile import (
     reconcile_one,
     rests,
 )
-from copytrade.domain.records import trusted
+from copytrade.domain.records import maker
 from copytrade.domain.risk import NOTHING_SPENT, Budget, cap_price, capped, counted_price, delta, ref_price
 
 _Orders = Mapping[TokenId, tuple[Order, ...]]
+_NO_ORDERS: tuple[Order, ...] = ()
 
-new_decision = trusted(Decision)
+new_decision = maker(Decision)
 
 
 def plan(snapshot: Snapshot) -> Plan:
     """Decide. Pure: the same snapshot gives the same plan, on every machine and for ever. Raises nothing."""
     with localcontext(EXACT):
-        tokens = _tokens(snapshot)
         if snapshot.stopped:
-            return _stopped_plan(snapshot, tokens)
-        if safe_mode(snapshot):
-            return _safe_plan(snapshot, tokens)
-        return _normal_plan(snapshot, tokens)
+            return _stopped_plan(snapshot)
+        return _safe_plan(snapshot) if safe_mode(snapshot) else _normal_plan(snapshot)
 
 
 def safe_mode(snapshot: Snapshot) -> bool:
@@ -109,7 +107,7 @@ def tokens_to_witness(snapshot: Snapshot) -> tuple[TokenKey, ...]:
                 and needs_witness(
                     reported.get(key, ZERO),
                     ledger,
-                    in_doubt=bool(_of(in_doubt, ids[key])),
+                    in_doubt=bool(in_doubt.get(ids[key])),
                     now=snapshot.now,
                     policy=snapshot.policy,
                 )
@@ -132,7 +130,7 @@ def _tradable(ids: Mapping[TokenKey, TokenId]) -> dict[TokenKey, TokenId]:
     """The ids that name one token: not malformed, and claimed by one key alone. Two keys with one id (fresh rows carry
     wrong outcome indices, API.md) would each quote it, and there may never be two live orders of ours on a token.
     """
-    sound = {key: token_id for key, token_id in ids.items() if _kind(token_id) is not IdKind.MALFORMED}
+    sound = {key: token_id for key, token_id in ids.items() if _kind(token_id) is not _MALFORMED}
     claims = Counter(sound.values())
     if len(claims) == len(sound):
         return sound
@@ -141,10 +139,11 @@ def _tradable(ids: Mapping[TokenKey, TokenId]) -> dict[TokenKey, TokenId]:
 
 def orders_of_ours(snapshot: Snapshot) -> tuple[_Orders, _Orders]:
     """Live orders, and orders in doubt: one that is both counts as live, unless it is certainly gone."""
-    if not snapshot.in_doubt:
-        return snapshot.open_orders, snapshot.in_doubt
-    gone = {order.order_id for orders in snapshot.in_doubt.values() for order in orders if order.gone}
     listed = {order.order_id for orders in snapshot.open_orders.values() for order in orders}
+    doubted = {order.order_id: order.gone for orders in snapshot.in_doubt.values() for order in orders}
+    if listed.isdisjoint(doubted):
+        return snapshot.open_orders, snapshot.in_doubt
+    gone = {order_id for order_id, is_gone in doubted.items() if is_gone}
     return _without(snapshot.open_orders, gone), _without(snapshot.in_doubt, listed - gone)
 
 
@@ -174,57 +173,57 @@ def _counts(token: Token) -> bool:
 # -- step 1 -----------------------------------------------------------------------------------------------------------
 
 
-def _tokens(snapshot: Snapshot) -> list[Token]:
-    """Every token that we want, hold, may hold, or have an order on, by token_key; unknown orders' tokens last."""
-    policy, now = snapshot.policy, snapshot.now
+def _tokens(snapshot: Snapshot) -> Iterator[Token]:
+    """Every token that we want, hold, may hold, or have an order on, by token_key; unknown orders' tokens last.
+
+    One after another, and not a list of them: most are decided at once, while all that they consist of is at hand.
+    """
+    policy, now, books, ledgers = snapshot.policy, snapshot.now, snapshot.books, snapshot.ledgers
     open_orders, in_doubt = orders_of_ours(snapshot)
     target = {position.token_key: position for position in snapshot.target.positions}
     mine = {position.token_key: position for position in snapshot.mine.positions}
-    wanted = wants(poll_of(snapshot.target), snapshot.target_history, policy)
+    polls = polls_that_count(poll_of(snapshot.target), snapshot.target_history, policy)
     ids = _tradable(token_ids(snapshot))
     keys_of = {token_id: key for key, token_id in ids.items()}
     with_orders = {token_id for orders in (open_orders, in_doubt) for token_id in orders if orders[token_id]}
 
-    keys = {key for key, want in wanted.items() if want.hi or want.latest}
-    keys |= target.keys() | mine.keys()
-    keys |= {key for key, ledger in snapshot.ledgers.items() if key not in keys and ledger.believed > ZERO}
+    keys = target.keys() | mine.keys()
     keys |= {keys_of[token_id] for token_id in with_orders if token_id in keys_of}
-
-    tokens = []
+    keys |= {key for key, ledger in ledgers.items() if key not in keys and ledger.believed > ZERO}
+    keys |= {key for key in polls.greatest if key not in keys and want_of(key, polls, policy.follow_ratio).hi > ZERO}
     for key in sorted(keys):
-        token_id = ids.get(key)
-        my_position, target_position = mine.get(key), target.get(key)
-        reported = my_position.size if my_position else ZERO
-        ledger = snapshot.ledgers.get(key)
-        doubts = _of(in_doubt, token_id)
-        held = exposure(reported, ledger, doubts, snapshot.witnesses.get(key), now=now, policy=policy)
-        book = snapshot.books.get(token_id) if token_id else None
+        my_position, target_position, token_id = mine.get(key), target.get(key), ids.get(key)
+        if token_id is None:
+            book, live, doubts = None, _NO_ORDERS, _NO_ORDERS
+        else:
+            book = books.get(token_id)
+            live, doubts = open_orders.get(token_id, _NO_ORDERS), in_doubt.get(token_id, _NO_ORDERS)
+        want = want_of(key, polls, policy.follow_ratio)
+        reported = ZERO if my_position is None else my_position.size
+        held = exposure(reported, ledgers.get(key), doubts, snapshot.witnesses.get(key), now=now, policy=policy)
         ref = ref_price(book, my_position, target_position)
         cap = cap_price(ref, my_position)
-        want = wanted.get(key, NOTHING_WANTED)
         want_lo = capped(want.lo, cap, held.hi, policy)
         want_hi = want_lo if want.hi is want.lo else capped(want.hi, cap, held.hi, policy)
-        tokens.append(
-            new_token(
-                token_key=key,
-                token_id=token_id,
-                left_alone=_left_alone(key, token_id, my_position, target_position, policy),
-                want=want,
-                want_lo=want_lo,
-                want_hi=want_hi,
-                held=held,
-                delta=delta(want_lo, want_hi, held),
-                live=_of(open_orders, token_id),
-                doubts=doubts,
-                mine=my_position,
-                target=target_position,
-                book=book,
-                ref_price=ref,
-                cap_price=cap,
-            )
+        yield new_token(
+            token_key=key,
+            token_id=token_id,
+            left_alone=_left_alone(key, token_id, my_position, target_position, policy),
+            mine=my_position,
+            target=target_position,
+            book=book,
+            live=live,
+            doubts=doubts,
+            want=want,
+            want_lo=want_lo,
+            want_hi=want_hi,
+            held=held,
+            delta=delta(want_lo, want_hi, held),
+            ref_price=ref,
+            cap_price=cap,
         )
-    unknown = sorted(with_orders - keys_of.keys())
-    return [*tokens, *(_unknown(token_id, _of(open_orders, token_id), _of(in_doubt, token_id)) for token_id in unknown)]
+    for unknown in sorted(with_orders - keys_of.keys()):
+        yield _unknown(unknown, open_orders.get(unknown, ()), in_doubt.get(unknown, ()))
 
 
 def _unknown(token_id: TokenId, live: tuple[Order, ...], doubts: tuple[Order, ...]) -> Token:
@@ -244,10 +243,7 @@ def _unknown(token_id: TokenId, live: tuple[Order, ...], doubts: tuple[Order, ..
     )
 
 
-def _of(orders: _Orders, token_id: TokenId | None) -> tuple[Order, ...]:
-    return orders.get(token_id, ()) if token_id is not None else ()
-
-
+_MALFORMED, _COMBO = IdKind.MALFORMED, IdKind.COMBO
 _kind = lru_cache(maxsize=65536)(kind_of)
 
 
@@ -265,7 +261,7 @@ def _left_alone(
 ) -> Reason | None:
     if key in policy.blacklist_token_keys:
         return Reason.BLACKLISTED
-    if _is_combo(key) or (token_id is not None and _kind(token_id) is IdKind.COMBO):
+    if _is_combo(key) or (token_id is not None and _kind(token_id) is _COMBO):
         return Reason.COMBO
     if (mine is not None and mine.redeemable) or (target is not None and target.redeemable):
         return Reason.REDEEMABLE
@@ -275,7 +271,8 @@ def _left_alone(
 # -- steps 2 to 4 -----------------------------------------------------------------------------------------------------
 
 
-def _safe_plan(snapshot: Snapshot, tokens: list[Token]) -> Plan:
+def _safe_plan(snapshot: Snapshot) -> Plan:
+    tokens = list(_tokens(snapshot))
     cancels = [cancel for token in tokens for cancel in cancel_expired(token, snapshot.now, snapshot.policy)]
     return Plan(
         mode=Mode.SAFE,
@@ -284,8 +281,9 @@ def _safe_plan(snapshot: Snapshot, tokens: list[Token]) -> Plan:
     )
 
 
-def _stopped_plan(snapshot: Snapshot, tokens: list[Token]) -> Plan:
+def _stopped_plan(snapshot: Snapshot) -> Plan:
     """Whatever the facts are, and however few of them there are: nothing of ours is to rest."""
+    tokens = list(_tokens(snapshot))
     return Plan(
         mode=Mode.SAFE if safe_mode(snapshot) else Mode.NORMAL,
         actions=_ordered(cancel for token in tokens for cancel in cancel_all(token)),
@@ -293,26 +291,48 @@ def _stopped_plan(snapshot: Snapshot, tokens: list[Token]) -> Plan:
     )
 
 
-def _normal_plan(snapshot: Snapshot, tokens: list[Token]) -> Plan:
-    total = sum((_counted(token) for token in tokens if _counts(token) and not token.not_ours(snapshot)), ZERO)
-    budget = Budget(
-        notional=snapshot.policy.max_notional_total - total, cash=_free_cash(snapshot), day=_left_today(snapshot)
-    )
+def _normal_plan(snapshot: Snapshot) -> Plan:
+    policy = snapshot.policy
+    total = ZERO  # pUSD that all tokens together count under the total cap
     actions: list[Action] = []
-    reasons: list[Reason] = [Reason.IN_BAND] * len(tokens)
-    for index in _largest_gap_first(tokens):
-        answer = reconcile_one(tokens[index], budget, snapshot, total=total)
-        actions += answer.actions
-        reasons[index] = answer.reason
-        if answer.spent is not NOTHING_SPENT:
-            budget = budget.less(answer.spent)
-            total += answer.spent.notional
-    return Plan(mode=Mode.NORMAL, actions=_ordered(actions), decisions=tuple(map(_decision, tokens, reasons)))
+    decisions: list[Decision | None] = []
+    waiting: list[tuple[int, Token]] = []  # the tokens with a gap or an order, and the places of their decisions
+    for token in _tokens(snapshot):
+        total += _counted(token, snapshot)
+        if token.live or abs(token.delta) > policy.deadband_shares:
+            waiting.append((len(decisions), token))
+            decisions.append(None)
+        else:  # nothing is to be done there, whatever the budget
+            todo, reason, _ = reconcile_one(token, NOTHING_SPENT, snapshot)
+            actions += todo
+            decisions.append(_decision(token, reason))
+    budget = Budget(notional=policy.max_notional_total - total, cash=_free_cash(snapshot), day=_left_today(snapshot))
+    # The largest gap first; ties by token_key, in which the tokens come.
+    for place, token in sorted(waiting, key=_worth_of_gap, reverse=True):
+        todo, reason, spent = reconcile_one(token, budget, snapshot, total=total)
+        actions += todo
+        decisions[place] = _decision(token, reason)
+        if spent is not NOTHING_SPENT:
+            budget = budget.less(spent)
+            total += spent.notional
+    return Plan(
+        mode=Mode.NORMAL,
+        actions=_ordered(actions),
+        decisions=tuple(decision for decision in decisions if decision is not None),
+    )
 
 
-def _counted(token: Token) -> Decimal:
+def _counted(token: Token, snapshot: Snapshot) -> Decimal:
     """The pUSD that a token counts under the total cap: what we may hold, and what our BUYs may still bring."""
-    return (token.held.hi + rests(token.live, BUY)) * counted_price(token.cap_price)
+    if not _counts(token) or token.not_ours(snapshot):
+        return ZERO
+    held = token.held.hi + rests(token.live, BUY) if token.live else token.held.hi
+    return held * counted_price(token.cap_price)
+
+
+def _worth_of_gap(waiting: tuple[int, Token]) -> Decimal:
+    token = waiting[1]
+    return abs(token.delta) * (token.ref_price or ZERO)
 
 
 def _free_cash(snapshot: Snapshot) -> Decimal | None:
@@ -329,19 +349,6 @@ def _left_today(snapshot: Snapshot) -> Decimal | None:
         return None
     resting = sum((locked(orders) for kind in orders_of_ours(snapshot) for orders in kind.values()), ZERO)
     return left_today(snapshot.policy, snapshot.today, resting)
-
-
-def _largest_gap_first(tokens: list[Token]) -> list[int]:
-    """The order in which budget is given out; ties go by token_key, in which `tokens` are sorted already.
-
-    Who has no gap needs no budget, and comes last.
-    """
-
-    def worth(index: int) -> Decimal:
-        return -abs(tokens[index].delta) * (tokens[index].ref_price or ZERO)
-
-    gaps = [index for index, token in enumerate(tokens) if token.delta]
-    return [*sorted(gaps, key=worth), *(index for index, token in enumerate(tokens) if not token.delta)]
 
 
 def _ordered(actions: Iterable[Action]) -> tuple[Action, ...]:

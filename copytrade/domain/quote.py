@@ -15,21 +15,25 @@ from decimal import Decimal
 
 from attrs import frozen
 
-from copytrade.domain.amounts import CENT, ceiled, floored
-from copytrade.domain.model import ONE, Book, Order, Reason, Side
+from copytrade.domain.amounts import CENT, ceiled, clamped, floored
+from copytrade.domain.model import BUY, ONE, Book, Order, Reason, Side
 from copytrade.domain.policy import Policy
+from copytrade.domain.records import maker
 
 DEFAULT_MIN_ORDER_SIZE = Decimal(5)  # shares, where the book does not say (API.md, Orders)
 MIN_MARKETABLE_NOTIONAL = Decimal(1)  # pUSD (API.md, Orders)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Quote:
     """A price that an order can be sent at, and whether it may only rest."""
 
     price: Decimal
     tick_size: Decimal
     post_only: bool
+
+
+new_quote = maker(Quote)
 
 
 def top_without(levels: Iterable[tuple[Decimal, Decimal]], own: Iterable[Order], side: Side) -> Decimal | None:
@@ -50,7 +54,7 @@ def top_without(levels: Iterable[tuple[Decimal, Decimal]], own: Iterable[Order],
     prices = [price for price, size in shares.items() if size > 0]
     if not prices:
         return None
-    return max(prices) if side is Side.BUY else min(prices)
+    return max(prices) if side is BUY else min(prices)
 
 
 def quote(side: Side, book: Book | None, policy: Policy) -> Quote | Reason:
@@ -66,21 +70,21 @@ def quote(side: Side, book: Book | None, policy: Policy) -> Quote | Reason:
     if bid is not None and ask is not None and bid >= ask:
         return Reason.CROSSED_BOOK
     tick = book.tick_size or policy.tick_size
-    opposite = ask if side is Side.BUY else bid
+    opposite = ask if side is BUY else bid
     if not policy.maker_only and opposite is not None:
         wish, post_only = opposite, False
     else:
         wish, post_only = _joined(side, bid, ask, tick), True
-    rounded = floored(wish, tick) if side is Side.BUY else ceiled(wish, tick)
-    price = min(max(rounded, tick), ONE - tick)
+    rounded = floored(wish, tick) if side is BUY else ceiled(wish, tick)
+    price = clamped(rounded, tick, ONE - tick)
     if _through(side, price, opposite, touching=post_only):
         return Reason.NO_ROOM
-    return Quote(price=price, tick_size=tick, post_only=post_only)
+    return new_quote(price=price, tick_size=tick, post_only=post_only)
 
 
 def _joined(side: Side, bid: Decimal | None, ask: Decimal | None, tick: Decimal) -> Decimal:
     """Join our own side of the book; where it is empty, stay a tick away from the other."""
-    if side is Side.BUY:
+    if side is BUY:
         return bid if bid is not None else _there(ask) - tick
     return ask if ask is not None else _there(bid) + tick
 
@@ -96,14 +100,14 @@ def _through(side: Side, price: Decimal, opposite: Decimal | None, *, touching: 
         return False
     if price == opposite:
         return touching
-    return price > opposite if side is Side.BUY else price < opposite
+    return price > opposite if side is BUY else price < opposite
 
 
 def off_market(side: Side, price: Decimal, current: Decimal | None, policy: Policy) -> bool:
     """True when a BUY is too far above, or a SELL too far below, the current price (PRICE_GUARD)."""
     if current is None:
         return False
-    excess = price - current if side is Side.BUY else current - price
+    excess = price - current if side is BUY else current - price
     return excess > policy.max_price_deviation
 
 
@@ -112,4 +116,4 @@ def minimum_size(book: Book | None, quoted: Quote | None) -> Decimal:
     least = DEFAULT_MIN_ORDER_SIZE if book is None or book.min_order_size is None else ceiled(book.min_order_size)
     if quoted is not None and not quoted.post_only:
         least = max(least, ceiled(MIN_MARKETABLE_NOTIONAL / quoted.price))
-    return max(least, CENT)
+    return least if least > CENT else CENT

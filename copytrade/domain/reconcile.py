@@ -13,10 +13,11 @@ Read next: plan.py
 from __future__ import annotations
 
 from decimal import Decimal
+from operator import attrgetter
 
 from attrs import frozen
 
-from copytrade.domain.amounts import CENT, floored
+from copytrade.domain.amounts import CENT, clamped, floored
 from copytrade.domain.desired import Want
 from copytrade.domain.exposure import new_exposure
 from copytrade.domain.limits import day_stops, market_stops, price_allowed
@@ -40,7 +41,7 @@ from copytrade.domain.model import (
 )
 from copytrade.domain.policy import COPIED, Policy
 from copytrade.domain.quote import Quote, minimum_size, off_market, quote
-from copytrade.domain.records import trusted
+from copytrade.domain.records import maker
 from copytrade.domain.risk import NOTHING_SPENT, Budget, counted_price, current_price, delta, new_budget, risk_check
 
 
@@ -92,27 +93,30 @@ class Token:
         )
 
 
-@frozen(kw_only=True, weakref_slot=False)
-class Reconciled:
-    """The answer for one token, and what it takes of the budget that all tokens share."""
+# The answer for one token: actions, the reason, and what it takes of the budget that all tokens share.
+Answer = tuple[tuple[Action, ...], Reason, Budget]
 
-    actions: tuple[Action, ...]
-    reason: Reason
-    spent: Budget = NOTHING_SPENT
-
-
-new_token = trusted(Token)
-answered = trusted(Reconciled)
+new_token = maker(Token)
+new_cancel = maker(Cancel)
+new_place = maker(Place)
 
 
 def rests(orders: tuple[Order, ...], side: Side) -> Decimal:
     """The shares of these orders on `side` that are not matched yet."""
-    return sum((order.rest for order in orders if order.side is side), ZERO) if orders else ZERO
+    total = ZERO
+    for order in orders:
+        if order.side is side:
+            total += order.rest
+    return total
 
 
 def locked(orders: tuple[Order, ...]) -> Decimal:
     """The pUSD that these orders keep from being spent twice: rest x price of the BUYs."""
-    return sum((order.rest * order.price for order in orders if order.side is BUY), ZERO)
+    total = ZERO
+    for order in orders:
+        if order.side is BUY:
+            total += order.rest * order.price
+    return total
 
 
 def expired(order: Order, now: Decimal, policy: Policy) -> bool:
@@ -130,38 +134,36 @@ def cancel_all(token: Token) -> tuple[Cancel, ...]:
     return tuple(_cancel(token, order, CancelReason.STOPPED) for order in token.live)
 
 
-def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: Decimal = ZERO) -> Reconciled:
+def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: Decimal = ZERO) -> Answer:
     """Decide one token. `budget` is left for all tokens together, which count `total` pUSD under the total cap."""
     now, policy = snapshot.now, snapshot.policy
     if token.token_key is None:
-        return answered(actions=cancel_expired(token, now, policy), reason=Reason.UNRESOLVED)
+        return cancel_expired(token, now, policy), Reason.UNRESOLVED, NOTHING_SPENT
 
     # Step 1: cancels. Below here no stale order is in hand.
     cancels: tuple[Cancel, ...] = ()
     cancelled: tuple[Order, ...] = ()
-    stopped = _growth_stops(token, budget, snapshot) if token.delta > 0 or token.live else None
-    if token.live:
-        cancels = _stale(token, snapshot, stopped)
+    if token.live and (cancels := _stale(token, budget, snapshot)):
         dead = {cancel.order_id for cancel in cancels}
-        cancelled = tuple(order for order in token.live if order.order_id in dead)
+        cancelled = tuple([order for order in token.live if order.order_id in dead])
     if token.left_alone is not None:
-        return answered(actions=cancels, reason=token.left_alone)
+        return cancels, token.left_alone, NOTHING_SPENT
 
     # Step 2: the band.
     if abs(token.delta) <= policy.deadband_shares:
-        return answered(actions=cancels, reason=_reason_in_band(token, policy))
+        return cancels, _reason_in_band(token, policy), NOTHING_SPENT
 
     # Step 3: one active order. Whatever may still fill is in the way, or is counted as filled.
     if token.may_rest:
-        return answered(actions=cancels, reason=Reason.IN_DOUBT)
+        return cancels, Reason.IN_DOUBT, NOTHING_SPENT
     if len(cancelled) < len(token.live):
-        return answered(actions=cancels, reason=Reason.RESTING)
+        return cancels, Reason.RESTING, NOTHING_SPENT
     if now < snapshot.holds.get(token.token_key, now):
-        return answered(actions=cancels, reason=Reason.ON_HOLD)
+        return cancels, Reason.ON_HOLD, NOTHING_SPENT
     if token.not_ours(snapshot):
-        return answered(actions=cancels, reason=Reason.NOT_OURS)
-    if token.delta > 0 and stopped is not None:
-        return answered(actions=cancels, reason=stopped)
+        return cancels, Reason.NOT_OURS, NOTHING_SPENT
+    if token.delta > 0 and (stopped := _growth_stops(token, budget, snapshot)) is not None:
+        return cancels, stopped, NOTHING_SPENT
     worst, gap = token.held, token.delta
     if cancelled:
         worst = new_exposure(
@@ -169,16 +171,16 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
         )
         gap = delta(token.want_lo, token.want_hi, worst)
         if abs(gap) <= policy.deadband_shares or (gap > 0) is not (token.delta > 0):
-            return answered(actions=cancels, reason=Reason.SETTLING)
+            return cancels, Reason.SETTLING, NOTHING_SPENT
         if gap < 0 and token.want_hi == 0:
             # The rest of a sale to nothing must be big enough to be sold: wait until we know what is left. (DESIGN 5)
-            return answered(actions=cancels, reason=Reason.SETTLING)
+            return cancels, Reason.SETTLING, NOTHING_SPENT
 
     # Steps 4 and 5: how much, at which price.
     side = BUY if gap > 0 else SELL
     if side is BUY and token.ref_price is None:
         # Nobody knows what a share is worth, so no cap can be kept.
-        return answered(actions=cancels, reason=Reason.NO_BOOK)
+        return cancels, Reason.NO_BOOK, NOTHING_SPENT
     quoted = quote(side, token.book, policy)
     price = quoted.price if isinstance(quoted, Quote) else token.ref_price
     least = minimum_size(token.book, quoted if isinstance(quoted, Quote) else None)
@@ -187,16 +189,16 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
         sized = _bought(token, gap, budget, freed, price, least, policy)
     else:
         sized = _sold(token, gap, worst, least, snapshot)
-    if isinstance(sized, Reason) and sized is not Reason.DUST:
-        return answered(actions=cancels, reason=sized)
-    if isinstance(quoted, Reason):
-        return answered(actions=cancels, reason=quoted)
+    if not isinstance(sized, Decimal) and sized is not Reason.DUST:
+        return cancels, sized, NOTHING_SPENT
+    if not isinstance(quoted, Quote):
+        return cancels, quoted, NOTHING_SPENT
     if side is BUY and not price_allowed(quoted.price, policy):
-        return answered(actions=cancels, reason=Reason.PRICE_RANGE)
+        return cancels, Reason.PRICE_RANGE, NOTHING_SPENT
     if off_market(side, quoted.price, current_price(token.book, token.mine, token.target), policy):
-        return answered(actions=cancels, reason=Reason.PRICE_GUARD)
-    if isinstance(sized, Reason):
-        return answered(actions=cancels, reason=sized)
+        return cancels, Reason.PRICE_GUARD, NOTHING_SPENT
+    if not isinstance(sized, Decimal):
+        return cancels, sized, NOTHING_SPENT
 
     spent = NOTHING_SPENT
     if side is BUY:
@@ -211,14 +213,13 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
         )
         if not allowed:
             assert veto is not None
-            return answered(actions=cancels, reason=veto)
-        spent = new_budget(
-            notional=max(sized * share - freed.notional, ZERO),
-            cash=max(sized * quoted.price - (freed.cash or ZERO), ZERO),
-            day=sized * quoted.price,
-        )
+            return cancels, veto, NOTHING_SPENT
+        cost = sized * quoted.price
+        spent = new_budget(notional=sized * share, cash=cost, day=cost)
+        if cancelled:
+            spent = spent.beyond(freed)
     assert token.token_id is not None, "a token without an id was left alone above"
-    place = Place(
+    place = new_place(
         token_key=token.token_key,
         token_id=token.token_id,
         side=side,
@@ -227,13 +228,12 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
         tick_size=quoted.tick_size,
         post_only=quoted.post_only,
     )
-    reason = Reason.REQUOTED if cancelled else Reason.QUOTED
-    return answered(actions=(*cancels, place), reason=reason, spent=spent)
+    return (*cancels, place), Reason.REQUOTED if cancelled else Reason.QUOTED, spent
 
 
 def _cancel(token: Token, order: Order, reason: CancelReason) -> Cancel:
     assert token.token_id is not None, "an order of ours always has its token id"
-    return Cancel(token_key=token.token_key, token_id=token.token_id, order_id=order.order_id, reason=reason)
+    return new_cancel(token_key=token.token_key, token_id=token.token_id, order_id=order.order_id, reason=reason)
 
 
 def _growth_stops(token: Token, budget: Budget, snapshot: Snapshot) -> Reason | None:
@@ -242,48 +242,54 @@ def _growth_stops(token: Token, budget: Budget, snapshot: Snapshot) -> Reason | 
     return market or day_stops(snapshot.policy, snapshot.today, budget.day)
 
 
-def _stale(token: Token, snapshot: Snapshot, stopped: Reason | None) -> tuple[Cancel, ...]:
-    """Every live order that must go, with the first reason for it. `stopped` is why nothing may be bought."""
-    now, policy = snapshot.now, snapshot.policy
-    newest = max(token.live, key=lambda order: (order.ts, order.order_id))
-    in_band = abs(token.delta) <= policy.deadband_shares
-    if token.left_alone is Reason.BLACKLISTED:
-        hands_off = CancelReason.BLACKLISTED
-    elif token.left_alone is not None or token.not_ours(snapshot):
-        hands_off = CancelReason.LEFT_ALONE
-    else:
-        hands_off = None
+def _stale(token: Token, budget: Budget, snapshot: Snapshot) -> tuple[Cancel, ...]:
+    """Every live order that must go, with the first reason for it."""
+    orders, newest = token.live, token.live[0]
+    if len(orders) > 1:
+        orders, newest = tuple(sorted(orders, key=_id)), max(orders, key=_age)
+    cancels = []
+    for order in orders:
+        reason = _why_stale(order, order is newest, token, budget, snapshot)
+        if reason is not None:
+            cancels.append(_cancel(token, order, reason))
+    return tuple(cancels)
 
-    def why(order: Order) -> CancelReason | None:
-        if expired(order, now, policy):
-            return CancelReason.EXPIRED
-        if (token.delta < 0) if order.side is BUY else (token.delta > 0):
-            return CancelReason.WRONG_SIDE
-        if order is not newest:
-            return CancelReason.SECOND_ORDER
-        if hands_off is not None:
-            return hands_off
-        if order.side is BUY and (stopped is not None or not price_allowed(order.price, policy)):
-            return CancelReason.LIMIT
-        if in_band or order.rest > abs(token.delta) + policy.deadband_shares:
-            return CancelReason.OVERSHOOT
-        return None
 
-    reasons = [(order, why(order)) for order in sorted(token.live, key=lambda order: order.order_id)]
-    return tuple(_cancel(token, order, reason) for order, reason in reasons if reason is not None)
+_age, _id = attrgetter("ts", "order_id"), attrgetter("order_id")
+
+
+def _why_stale(order: Order, newest: bool, token: Token, budget: Budget, snapshot: Snapshot) -> CancelReason | None:
+    policy, gap = snapshot.policy, token.delta
+    if expired(order, snapshot.now, policy):
+        return CancelReason.EXPIRED
+    if (gap < ZERO) if order.side is BUY else (gap > ZERO):
+        return CancelReason.WRONG_SIDE
+    if not newest:
+        return CancelReason.SECOND_ORDER
+    if token.left_alone is not None:
+        return CancelReason.BLACKLISTED if token.left_alone is Reason.BLACKLISTED else CancelReason.LEFT_ALONE
+    if token.not_ours(snapshot):
+        return CancelReason.LEFT_ALONE
+    if order.side is BUY and (_growth_stops(token, budget, snapshot) or not price_allowed(order.price, policy)):
+        return CancelReason.LIMIT
+    if abs(gap) <= policy.deadband_shares or order.rest > abs(gap) + policy.deadband_shares:
+        return CancelReason.OVERSHOOT
+    return None
 
 
 def _reason_in_band(token: Token, policy: Policy) -> Reason:
     """Why nothing is to be done although, by one of the numbers, something might seem to be."""
-    band = policy.deadband_shares
-    gap_to_reported = token.want_lo - token.reported > band or token.reported - token.want_hi > band
+    band, want, held, reported = policy.deadband_shares, token.want, token.held, token.reported
+    if want.latest is token.want_hi and held.lo is reported and held.hi is reported:
+        return Reason.IN_BAND  # nothing is capped, unconfirmed or unsure: every gap below is the one that was looked at
+    gap_to_reported = token.want_lo - reported > band or reported - token.want_hi > band
     if gap_to_reported and token.may_rest:
         return Reason.IN_DOUBT
-    if token.want.lo - token.held.hi > band:
+    if want.lo - held.hi > band:
         return Reason.TOKEN_CAP
     if gap_to_reported:
         return Reason.SETTLING
-    if token.held.lo - token.want.latest > band:
+    if held.lo - want.latest > band:
         return Reason.UNCONFIRMED
     return Reason.IN_BAND
 
@@ -297,7 +303,7 @@ def _freed(token: Token, cancelled: tuple[Order, ...]) -> Budget:
 
 
 def _sliced(gap: Decimal, policy: Policy) -> Decimal:
-    return floored(min(max(abs(gap), policy.slice_min), policy.slice_max))
+    return floored(clamped(abs(gap), policy.slice_min, policy.slice_max))
 
 
 def _bought(
@@ -311,30 +317,33 @@ def _bought(
 ) -> Decimal | Reason:
     """The size of a BUY: a slice of the gap, cut to what caps and cash leave, raised to the exchange's minimum."""
     sized = _sliced(gap, policy)
-    raised = max(sized, least)
-    if sized < least and raised > gap + policy.deadband_shares:
-        return Reason.DUST
-    limits = _limits(token, budget, freed, price, policy)
-    for reason, limit in limits:
-        if limit < least:
-            return reason
-    return min([raised if sized < least else sized, *(limit for _, limit in limits)])
-
-
-def _limits(
-    token: Token, budget: Budget, freed: Budget, price: Decimal | None, policy: Policy
-) -> list[tuple[Reason, Decimal]]:
-    """How many shares each limit leaves, in the order of their reasons. The caps keep the plain `hi` (DESIGN 5, 3)."""
+    if sized < least:
+        sized = least
+        if sized > gap + policy.deadband_shares:
+            return Reason.DUST
+    # The limits, in the order of their reasons; the caps keep the plain `hi`. (DESIGN 5, 3)
     share = counted_price(token.cap_price)
-    limits = [
-        (Reason.TOKEN_CAP, floored(policy.max_notional_per_token / share - token.held.hi)),
-        (Reason.TOTAL_CAP, floored((budget.notional + freed.notional) / share)),
-    ]
+    if (token.held.hi + sized) * share > policy.max_notional_per_token:
+        sized = floored(policy.max_notional_per_token / share - token.held.hi)
+        if sized < least:
+            return Reason.TOKEN_CAP
+    sized = _affordable(sized, share, budget.notional + freed.notional)
+    if sized < least:
+        return Reason.TOTAL_CAP
     if budget.day is not None and price is not None:
-        limits.append((Reason.DAILY_SPEND, floored(budget.day / price)))
+        sized = _affordable(sized, price, budget.day)
+        if sized < least:
+            return Reason.DAILY_SPEND
     if budget.cash is not None and price is not None:
-        limits.append((Reason.NO_CASH, floored((budget.cash + (freed.cash or ZERO)) / price)))
-    return limits
+        sized = _affordable(sized, price, budget.cash + (freed.cash or ZERO))
+        if sized < least:
+            return Reason.NO_CASH
+    return sized
+
+
+def _affordable(sized: Decimal, price: Decimal, left: Decimal) -> Decimal:
+    """`sized`, or as many shares as `left` pUSD are enough for."""
+    return sized if sized * price <= left else floored(left / price)
 
 
 def _sold(token: Token, gap: Decimal, worst: Exposure, least: Decimal, snapshot: Snapshot) -> Decimal | Reason:

@@ -18,7 +18,7 @@ from attrs import frozen
 from copytrade.domain.amounts import floored
 from copytrade.domain.model import ONE, ZERO, Book, Exposure, Position, Reason, TokenKey
 from copytrade.domain.policy import Policy
-from copytrade.domain.records import trusted
+from copytrade.domain.records import maker
 
 
 @frozen(kw_only=True, weakref_slot=False)
@@ -37,12 +37,20 @@ class Budget:
             day=_less(self.day, spent.day),
         )
 
+    def beyond(self, freed: Budget) -> Budget:
+        """What is taken of what all tokens share, once what the token itself has freed is used up; a day frees none."""
+        return new_budget(
+            notional=max(self.notional - freed.notional, ZERO),
+            cash=max((self.cash or ZERO) - (freed.cash or ZERO), ZERO),
+            day=self.day,
+        )
+
 
 def _less(left: Decimal | None, spent: Decimal | None) -> Decimal | None:
     return left if left is None or spent is None else left - spent
 
 
-new_budget = trusted(Budget)
+new_budget = maker(Budget)
 TWO = Decimal(2)
 NOTHING_SPENT = Budget(notional=ZERO, cash=ZERO, day=ZERO)
 
@@ -51,9 +59,10 @@ def mid(book: Book | None) -> Decimal | None:
     """The middle of the book, or its only side, in pUSD per share; None where nobody quotes."""
     if book is None:
         return None
-    if book.best_bid is not None and book.best_ask is not None:
-        return (book.best_bid + book.best_ask) / TWO
-    return book.best_bid if book.best_bid is not None else book.best_ask
+    bid, ask = book.best_bid, book.best_ask
+    if bid is not None and ask is not None:
+        return (bid + ask) / TWO
+    return ask if bid is None else bid
 
 
 def ref_price(book: Book | None, mine: Position | None, target: Position | None) -> Decimal | None:

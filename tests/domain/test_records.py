@@ -10,10 +10,11 @@ from attrs.exceptions import FrozenInstanceError
 
 from copytrade.domain.desired import Want, new_want
 from copytrade.domain.exposure import new_exposure
-from copytrade.domain.model import Decision, Exposure, Reason
+from copytrade.domain.model import BUY, Cancel, CancelReason, Decision, Exposure, Place, Reason
 from copytrade.domain.plan import new_decision
-from copytrade.domain.reconcile import Reconciled, Token, answered, new_token
-from copytrade.domain.records import trusted
+from copytrade.domain.quote import Quote, new_quote
+from copytrade.domain.reconcile import Token, new_cancel, new_place, new_token
+from copytrade.domain.records import maker
 from copytrade.domain.risk import Budget, new_budget
 
 D = Decimal
@@ -41,6 +42,15 @@ TOKEN = {
     "delta": D(-1),
     "live": (),
 }
+CANCEL = {"token_key": None, "token_id": "111", "order_id": "0xaa", "reason": CancelReason.EXPIRED}
+PLACE = {
+    "token_key": "0xc1:0",
+    "token_id": "111",
+    "side": BUY,
+    "price": D("0.61"),
+    "size": D(20),
+    "tick_size": D("0.01"),
+}
 
 MADE = [
     (Want, new_want, {"lo": D(1), "hi": D(2), "latest": D(1)}),
@@ -51,7 +61,10 @@ MADE = [
     (Decision, new_decision, DECIDED),
     (Decision, new_decision, {**DECIDED, "warning": "look"}),
     (Token, new_token, TOKEN),
-    (Reconciled, answered, {"actions": (), "reason": Reason.DUST}),
+    (Quote, new_quote, {"price": D("0.61"), "tick_size": D("0.01"), "post_only": True}),
+    (Cancel, new_cancel, CANCEL),
+    (Place, new_place, PLACE),
+    (Place, new_place, {**PLACE, "post_only": False}),
 ]
 
 
@@ -94,11 +107,45 @@ class TestARecordThatIsMadeFast:
             make(**given, unheard_of=1)
 
 
-class TestTrusted:
-    def test_a_default_that_is_made_anew_each_time_is_refused(self):
+class TestWhatIsWrong:
+    """It is refused as the class refuses it."""
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"price": D(0)}, {"price": D(1)}, {"price": D("NaN")}, {"size": D(0)}, {"size": D(-1)}, {"tick_size": D(2)}],
+    )
+    def test_no_place_that_makes_no_sense_is_made(self, wrong):
+        with pytest.raises(ValueError) as by_class:
+            Place(**{**PLACE, **wrong})
+        with pytest.raises(ValueError) as made:
+            new_place(**{**PLACE, **wrong})
+        assert str(made.value) == str(by_class.value)
+
+    def test_a_validator_sees_the_fields_that_come_before(self):
         @frozen(kw_only=True, weakref_slot=False)
-        class Many:
+        class Pair:
+            most: int
+            some: int = field()
+
+            @some.validator
+            def _within(self, _, value):
+                if value > self.most:
+                    raise ValueError(f"at most {self.most}")
+
+        assert maker(Pair)(most=2, some=2) == Pair(most=2, some=2)
+        with pytest.raises(ValueError, match="at most 2"):
+            maker(Pair)(most=2, some=3)
+
+    def test_no_maker_is_made_of_what_it_does_not_see_to(self):
+        @frozen(kw_only=True, weakref_slot=False)
+        class Anew:
             several: list[int] = field(factory=list)
 
-        with pytest.raises(AssertionError, match="factory"):
-            trusted(Many)
+        @frozen(kw_only=True, weakref_slot=False)
+        class Converted:
+            text: str = field(converter=str)
+
+        with pytest.raises(AssertionError, match="several is made anew"):
+            maker(Anew)
+        with pytest.raises(AssertionError, match="text is not taken as it is"):
+            maker(Converted)
