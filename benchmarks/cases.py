@@ -201,6 +201,33 @@ def _cycle(tokens: int) -> Call:
     return lambda: [stage.cycle() for _ in range(5)]
 
 
+def _cycle_over_http(tokens: int) -> Call:
+    """One steady cycle: everything is in the band, so nothing is posted."""
+    from benchmarks.follower import Follower
+
+    follower = Follower(tokens, _scratch())
+    _at_the_end.append(follower.close)
+    for _ in range(3):
+        follower.cycle()
+    return follower.cycle
+
+
+def _answer(tokens: int) -> Call:
+    """The leader takes so many outcomes at once; how long until our last order is at the exchange."""
+    from benchmarks.follower import Follower
+
+    def answer() -> tuple[float, str]:
+        follower = Follower(tokens, _scratch())  # a fresh one each time: its buckets are full, nothing rests
+        try:
+            for _ in range(2):
+                follower.cycle()
+            return follower.answer_to(tokens, "200")
+        finally:
+            follower.close()
+
+    return answer
+
+
 def _backtest(tokens: int) -> Call:
     """A whole backtest of 400 polls, with resting orders, fills and accounting."""
     from benchmarks.backtest_tape import market_tape
@@ -217,14 +244,13 @@ _POLLS = 400
 # -- start-up ---------------------------------------------------------------------------------------------------------
 
 
-def _command(*args: str, given: bytes = b"") -> Call:
+def _command(*args: str, given: bytes = b"", folder: Path | None = None) -> Call:
     root = str(Path(sys.modules["copytrade"].__file__ or "").parents[1])
     env = {**os.environ, "PYTHONPATH": root}
 
     def run() -> None:
-        subprocess.run(
-            [sys.executable, "-m", "copytrade", *args], input=given, env=env, check=True, capture_output=True
-        )
+        command = [sys.executable, "-m", "copytrade", *args]
+        subprocess.run(command, input=given, env=env, check=True, capture_output=True, cwd=folder)
 
     return run
 
@@ -257,6 +283,17 @@ def clean_up() -> None:
         _at_the_end.pop()()
 
 
+def _dry_run(tokens: int) -> Call:
+    from benchmarks.follower import ME, Exchange
+    from copytrade.adapters.simulated.scenario import LEADER
+
+    exchange, folder = Exchange(tokens, 0.0), _scratch()
+    _at_the_end.append(exchange.close)
+    urls = [f"--{name.replace('_', '-')}={url}" for name, url in exchange.urls.items()]
+    wallets = [f"--target={LEADER}", f"--my-address={ME}"]
+    return _command("run", "--once", "--dry-run", *wallets, *urls, folder=folder)
+
+
 def _table() -> Iterable[Case]:
     yield Case(
         name="plan()", sizes=TOKENS, of="tokens", prepare=_plan, wanted="150,000 token decisions a second at 1,000"
@@ -275,6 +312,14 @@ def _table() -> Iterable[Case]:
     yield Case(name="sign, by the vendor", sizes=(1,), of="orders", prepare=_sign_with_the_vendor, growth=False)
     yield Case(name="a cycle in process", sizes=TOKENS, of="tokens", prepare=_cycle, per=5, rounds=5)
     yield Case(
+        name="a cycle over HTTP, 50 ms a request", sizes=(10, 100, 300), of="tokens", prepare=_cycle_over_http,
+        clock="wall", growth=False,
+    )  # fmt: skip
+    yield Case(
+        name="the answer to a leader", sizes=(50, 300), of="outcomes", prepare=_answer, clock="own", rounds=3,
+        growth=False, wanted="50 within 5 round trips, 300 within 6.6 s",
+    )  # fmt: skip
+    yield Case(
         name="a poll of a backtest", sizes=(50,), of="tokens", prepare=_backtest, per=_POLLS, growth=False, rounds=5,
         wanted="100,000 token decisions a second",
     )  # fmt: skip
@@ -285,6 +330,9 @@ def _table() -> Iterable[Case]:
         name="copytrade plan", sizes=(100,), of="tokens", prepare=_plan_command, clock="wall", wanted="0.25 s",
         growth=False, rounds=9,
     )  # fmt: skip
+    yield Case(
+        name="copytrade run --once --dry-run", sizes=(10,), of="tokens", prepare=_dry_run, clock="wall", growth=False
+    )
 
 
 CASES = {case.name: case for case in _table()}

@@ -29,6 +29,7 @@ NOW = D("1766000000.123")
 LEADER, ME = "0x" + "1ead" * 10, "0x" + "ab" * 20
 CENT = D("0.01")
 KEY = "0x" + "5a" * 32  # signs for play money only
+ADDRESS = "0xa8049bB68181799124F98E467DD749e120abFA64"  # of that key
 
 # So many tokens of 100, by what is to be found about them; an even mix, so that ten tokens are like five thousand.
 _KINDS = (

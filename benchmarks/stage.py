@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from benchmarks.facts import ME
 from copytrade import wiring
@@ -26,6 +27,12 @@ from copytrade.domain.memory import Memory
 from copytrade.domain.policy import Policy
 
 SHARE_WITH_ORDERS = 4  # one token in so many has an order
+
+
+def _lines(journal: JournalFolder, policy: Policy, now: Decimal) -> Any:
+    """How the run writes its journal's lines; an older revision has another name for it."""
+    made = getattr(wiring, "_Lines", None)
+    return wiring._line if made is None else made(journal, policy, now).line  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 class HandClock:
@@ -49,6 +56,7 @@ class InProcess:
         held = {number: "20" for number in range(tokens) if number % SHARE_WITH_ORDERS}
         self.world = small_world(self.clock.now, me=ME, tokens=tokens, mine=held, cash="1000000")
         self._loop = asyncio.new_event_loop()
+        journal = None if folder is None else JournalFolder(folder / "journal")
         ports = Ports(
             feed=SimulatedFeed(self.world, self.clock),
             resolver=SimulatedResolver(self.world, self.clock),
@@ -56,10 +64,11 @@ class InProcess:
             clock=self.clock,
             account=SimulatedAccount(self.world, ME, self.clock),
             state=None if folder is None else DiskStateFile(folder / "state.json"),
-            journal=None if folder is None else JournalFolder(folder / "journal"),
+            journal=journal,
         )
         policy = Policy(target_address=LEADER, my_address=ME, max_notional_total=Decimal(10_000_000))
-        self.trader = Trader(ports, policy, Memory(), encode_line=wiring._line)  # noqa: SLF001  # the run's own
+        lines = None if journal is None else _lines(journal, policy, self.clock.now())
+        self.trader = Trader(ports, policy, Memory(), encode_line=lines)
 
     def cycle(self) -> object:
         """Let a poll interval pass, and go around once."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from copytrade.adapters import data_api, resolver, state_file
-from copytrade.adapters.clob import ClobAccount, ClobHttp, ClobMarketData
+from copytrade.adapters.clob import WARM, ClobAccount, ClobHttp, ClobMarketData
 from copytrade.adapters.data_api import DataApi
 from copytrade.adapters.http import Http, RequestCount
 from copytrade.adapters.journal_file import JournalFolder, read_lines
@@ -202,7 +202,7 @@ async def opened(config: Config, signer: OrderSigner | None, *, approve: Approve
         if signer is not None:
             stack.enter_context(StateLock(config.state_path))
         urls = (config.data_api_url, config.gamma_api_url, config.clob_url)
-        data, gamma, clob = _connections(stack, *urls, count)
+        data, gamma, clob = _connections(stack, *urls, count, live=signer is not None)
         state, journal = DiskStateFile(config.state_path), JournalFolder(config.journal_dir)
         try:
             start = start_from(
@@ -247,12 +247,18 @@ async def opened(config: Config, signer: OrderSigner | None, *, approve: Approve
 
 
 def _connections(
-    stack: contextlib.AsyncExitStack, data_api_url: str, gamma_api_url: str, clob_url: str, count: RequestCount
+    stack: contextlib.AsyncExitStack,
+    data_api_url: str,
+    gamma_api_url: str,
+    clob_url: str,
+    count: RequestCount,
+    *,
+    live: bool = False,
 ) -> tuple[Http, Http, ClobHttp]:
-    """The three services, within their limits; closed with `stack`. Raises BadInput."""
+    """The three services, within their limits; closed with `stack`; `live` ones await orders. Raises BadInput."""
     data = Http(data_api_url, buckets=data_api.BUCKETS, count=count, name="data_api_url")
     gamma = Http(gamma_api_url, buckets=resolver.BUCKETS, count=count, name="gamma_api_url")
-    clob = ClobHttp(clob_url, count=count, name="clob_url")
+    clob = ClobHttp(clob_url, count=count, warm=WARM if live else None, name="clob_url")
     for http in (data, gamma, clob):
         stack.push_async_callback(http.aclose)
     return data, gamma, clob

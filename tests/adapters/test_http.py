@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copytrade.adapters.http import Bucket, Http, RequestCount, StatusError, checked_url, decode
+from copytrade.adapters.http import Bucket, Http, RequestCount, StatusError, Warm, checked_url, decode
 from copytrade.errors import BadAnswer, BadInput, FateUnknown, Unreachable
 from tests.adapters.loopback import Answer, Cut, Drop, Hang, Loopback, Said
 
@@ -347,3 +347,48 @@ class TestDecode:
     def test_nothing_else_gets_out(self, raw):
         with contextlib.suppress(BadAnswer):
             decode(raw)
+
+
+class TestWarmConnections:
+    """Connections that are not needed at present are kept open, and nobody waits for that or hears of its faults."""
+
+    def asked(self, server: Loopback, warm: Warm, times: int) -> list[str]:
+        server.on("GET /it", GOOD)
+
+        async def talk() -> None:
+            async with http(server, warm=warm) as it:
+                for _ in range(times):
+                    await it.read("GET", "/it")
+                while it._warming:
+                    await asyncio.wait(it._warming)
+
+        asyncio.run(talk())
+        return [request.path for request in server.requests]
+
+    def test_with_the_first_request_and_not_with_the_next(self, server):
+        server.on("GET /time", Answer(body=b"1766000000"))
+        paths = self.asked(server, Warm(path="/time", connections=3), times=5)
+        assert sorted(paths) == ["/it"] * 5 + ["/time"] * 3
+
+    def test_again_when_it_is_time(self, server):
+        server.on("GET /time", Answer(body=b"1766000000"))
+        paths = self.asked(server, Warm(path="/time", connections=1, every_sec=0.0), times=3)
+        assert sorted(paths) == ["/it"] * 3 + ["/time"] * 3
+
+    @pytest.mark.parametrize("fault", [Drop(), Cut(), Answer(status=500), Answer(status=429)])
+    def test_whatever_is_answered(self, server, fault):
+        server.on("GET /time", fault)
+        paths = self.asked(server, Warm(path="/time", connections=2), times=1)
+        assert sorted(paths) == ["/it", "/time", "/time"]
+
+    def test_an_answer_that_never_comes_does_not_keep_it_from_closing(self, server):
+        server.on("GET /time", Hang())
+        server.on("GET /it", GOOD)
+
+        async def talk() -> None:
+            async with http(server, warm=Warm(path="/time", connections=2)) as it:
+                await it.read("GET", "/it")
+                assert it._warming
+            assert not it._warming
+
+        asyncio.run(talk())

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from attrs import define, field
@@ -178,3 +179,95 @@ class TestFromTheLeadersChangeToOurOrder:
             f"{orders[0].created_at - cycle.started_at} s of them from the start of the cycle (poll interval 0.5 s)"
         )
         assert len(cycle.plan.places) == 1
+
+
+@define
+class Traffic:
+    """Answers of 429, and connections that were made to the exchange since it was last asked for books."""
+
+    busy: int = 0
+    connections: int = 0
+
+
+@pytest.fixture
+def traffic(monkeypatch):
+    seen, respond, connected = Traffic(), server._response, server._Protocol.connection_made
+    answer = server._answer
+
+    def responded(given):
+        seen.busy += given.status == 429
+        return respond(given)
+
+    def made(protocol, transport):
+        seen.connections += 1
+        connected(protocol, transport)
+
+    async def answered(world, endpoint, handler, request):
+        if endpoint is Endpoint.BOOKS:
+            seen.connections = 0  # from here on
+        return await answer(world, endpoint, handler, request)
+
+    monkeypatch.setattr(server, "_response", responded)
+    monkeypatch.setattr(server._Protocol, "connection_made", made)
+    monkeypatch.setattr(server, "_answer", answered)
+    return seen
+
+
+def answered_to(world, folder, tokens: int, sizes: Callable[[int], str]) -> Story:
+    """In the band at first; then the leader takes so many outcomes at once. The story ends with our next cycle."""
+
+    def enough(story: Story) -> bool:
+        if len(story.cycles) == 2:
+            for number in range(tokens):
+                world.exchange.hold(LEADER, yes_of(world, number), D(sizes(number)))
+            world.forget_requests()
+        return len(story.cycles) == 3
+
+    return follow(world, folder, enough)
+
+
+class TestTheAnswerToALeader:
+    """Issue 5: who takes 50 outcomes at once is answered at once; who takes 300, as fast as the order limit allows."""
+
+    def test_fifty_outcomes_are_fifty_orders_in_three_round_trips(self, tmp_path, trips):
+        world = world_of(tokens=50, mine=dict.fromkeys(range(50), "20"), cash="100000")
+        resting = []
+
+        def enough(story: Story) -> bool:
+            if len(story.cycles) == 1:
+                world.latency_sec = TestRoundTrips.SLOW_SEC
+                for number in range(50):
+                    world.exchange.hold(LEADER, yes_of(world, number), D(150))
+                forget(trips)
+            else:
+                resting.extend(ours(world))
+            return len(story.cycles) == 2
+
+        follow(world, tmp_path, enough)
+        assert len(resting) == 50
+        rounds = trips.rounds()
+        assert Endpoint.BOOKS in rounds[1]
+        assert rounds[2] == {Endpoint.POST_ORDERS}  # five round trips were asked for
+        assert rounds[3:] == [{Endpoint.CANCEL_ORDERS}]  # the stop
+        assert world.at_once[Endpoint.POST_ORDERS] == 4  # all that the burst allows
+
+    def test_no_order_waits_for_a_connection(self, tmp_path, traffic):
+        """A new one takes two or three round trips to the exchange, behind TLS: they are open before."""
+        world = world_of(tokens=60, mine=dict.fromkeys(range(60), "20"), cash="100000")
+        story = answered_to(world, tmp_path, 60, lambda _: "150")
+        assert len(story.cycles[-1].plan.places) == 60
+        assert traffic.connections == 0
+
+    @pytest.mark.parametrize("tokens", [75, pytest.param(300, marks=pytest.mark.slow)])
+    def test_more_than_the_burst_without_a_single_429_and_the_largest_gap_first(self, tokens, tmp_path, traffic):
+        world = world_of(tokens=tokens, mine=dict.fromkeys(range(tokens), "20"), cash="100000")
+        story = answered_to(world, tmp_path, tokens, lambda number: str(150 + number))
+        last = story.cycles[-1]
+        assert [result.outcome for result in last.results] == ["accepted"] * tokens
+        assert traffic.busy == 0
+        posted = [order.token_id for order in sorted(world.exchange.orders.values(), key=lambda one: one.created_at)]
+        gaps = {one.token_id: one.delta for one in last.plan.decisions}
+        # The first four batches leave together and the exchange takes them as they come; the others follow in turn.
+        batches = [posted[:60], *(posted[start : start + 15] for start in range(60, tokens, 15))]
+        for larger, smaller in pairwise(batches):
+            assert min(gaps[one] for one in larger) >= max(gaps[one] for one in smaller)

@@ -9,9 +9,9 @@ refusals.py     what the exchange's words mean
 pacing.py       the exchange's token buckets
 """
 
-from copytrade.adapters.clob.account import ClobAccount
+from copytrade.adapters.clob.account import WARM, ClobAccount
 from copytrade.adapters.clob.market_data import ClobMarketData
 from copytrade.adapters.clob.pacing import CANCELS, ORDERS, Limit
 from copytrade.adapters.clob.session import ClobHttp
 
-__all__ = ["CANCELS", "ORDERS", "ClobAccount", "ClobHttp", "ClobMarketData", "Limit"]
+__all__ = ["CANCELS", "ORDERS", "WARM", "ClobAccount", "ClobHttp", "ClobMarketData", "Limit"]

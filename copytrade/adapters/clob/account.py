@@ -25,7 +25,7 @@ from copytrade.adapters.clob import decoding
 from copytrade.adapters.clob.pacing import BALANCE_UPDATES, CANCELS, ORDERS, Bucket, Limit
 from copytrade.adapters.clob.posting import cancelled, in_doubt, not_confirmed, not_sent, posted
 from copytrade.adapters.clob.session import ClobHttp, Session
-from copytrade.adapters.http import StatusError
+from copytrade.adapters.http import StatusError, Warm
 from copytrade.adapters.signing import ApiCredentials, OrderSigner, leg, random_salt
 from copytrade.app.ports import (
     CancelAnswer,
@@ -48,6 +48,8 @@ _log = structlog.get_logger(__name__)
 
 MOST_ORDERS: Final = 15  # in one POST /orders
 MOST_CANCELS: Final = 120  # in one DELETE /orders: the burst of the tightest tier
+# So many batches of orders may leave at once; each finds a connection that is open already.
+WARM: Final = Warm(path="/time", connections=ORDERS.burst // MOST_ORDERS)
 MOST_PAGES: Final = 500  # of a listing; a walk that is longer has no end
 YOUNG_SEC: Final = 60.0  # as long "not found" proves nothing of an order whose post was not answered clearly
 _SECOND = Decimal(1)
