@@ -20,6 +20,7 @@ from copytrade.adapters.clob import WARM, ClobAccount, ClobHttp, ClobMarketData
 from copytrade.adapters.data_api import DataApi
 from copytrade.adapters.http import Http, RequestCount
 from copytrade.adapters.journal_file import JournalFolder, read_lines
+from copytrade.adapters.lock_holder import holder_of
 from copytrade.adapters.logs import set_up_logging
 from copytrade.adapters.resolver import MarketResolver
 from copytrade.adapters.state_file import DiskStateFile, StateLock
@@ -33,6 +34,7 @@ from copytrade.app.documents import decode_snapshot, encode_journal_line
 from copytrade.app.outcomes import Cycle
 from copytrade.app.ports import Clock
 from copytrade.app.state import confirmed_first, start_from
+from copytrade.app.status import Found
 from copytrade.app.tally import Counting, Tally, notes_object, read_beside
 from copytrade.domain.policy import Policy
 from copytrade.errors import BadInput, Fault, RefusedToStart
@@ -45,6 +47,7 @@ __all__ = [
     "Demo",
     "Run",
     "demonstration",
+    "found_at",
     "jitter",
     "journal_lines",
     "open_journal",
@@ -324,6 +327,17 @@ async def demonstration(folder: Path) -> AsyncIterator[Demo]:
             seconds=DEMO_SEC,
             told=lambda: tuple(event.words for event in world.told if event.words),
         )
+
+
+def found_at(state_path: Path, journal_dir: Path) -> Found:
+    """What a run has left there, and whether one is there now; nothing is locked or written. Raises OSError."""
+    holder = holder_of(state_path)
+    return Found(
+        line=next(JournalFolder(journal_dir).newest_first(1), None),
+        state=DiskStateFile(state_path).load(),
+        running=holder.held,
+        pid=holder.pid,
+    )
 
 
 def journal_lines(folder: Path) -> Iterator[bytes]:

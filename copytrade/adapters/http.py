@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import sys
 import time
 from collections import Counter
@@ -34,6 +35,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import stamina
+import structlog
 from aiolimiter import AsyncLimiter
 from attrs import field, frozen
 
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
     import ssl
 
     import httpx
+
+_log = structlog.get_logger(__name__)
+_ROOT = logging.getLogger()
 
 Params = Sequence[tuple[str, str]] | Mapping[str, str]
 
@@ -279,6 +284,7 @@ class Http:
             url += "?" + urlencode(pairs)
         self.requests += 1
         self.count.by_host[self.host] += 1
+        begun = time.monotonic()
         async with AsyncExitStack() as stack:
             response = await stack.enter_async_context(
                 self._pool().stream(method, url, content=content or None, headers=headers)
@@ -288,6 +294,12 @@ class Http:
                 body += chunk
                 if len(body) > self._max_bytes:
                     raise _TooLarge(f"{method} {self.host}{path}: an answer of more than {self._max_bytes} bytes")
+            if _ROOT.isEnabledFor(logging.DEBUG):  # hundreds a minute: it must cost nothing where nobody asks
+                seconds = round(time.monotonic() - begun, 3)
+                _log.debug(
+                    "request", method=method, host=self.host, path=path, status=response.status_code, seconds=seconds,
+                    bytes=len(body),
+                )  # fmt: skip
             return response.status_code, bytes(body), response.headers
 
     def _keep_warm(self) -> None:

@@ -238,20 +238,24 @@ def read_config(raw: bytes | None, flags: Mapping[str, object], *, source: str, 
     )
 
 
-def state_path_in(raw: bytes, *, source: str, consequence: str) -> Path:
-    """Where the state is, by a configuration that may be wrong in everything else. Raises BadInput."""
+def paths_in(raw: bytes, *, source: str, consequence: str) -> dict[str, Path]:
+    """`state_path` and `journal_dir`, as far as a configuration names them that may be wrong in everything else.
+
+    Raises BadInput where it is no object, or one of the two is no path.
+    """
     faults: list[Fault] = []
     document = Spot(value=parse(raw, source, consequence), faults=faults, hides=looks_secret)
-    members = document.value if isinstance(document.value, dict) else {}
-    found = document.under("state_path", members.get("state_path"))
-    path = KEYS["state_path"].kind.convert(found) if not found.left_out else "state.json"
     if not isinstance(document.value, dict):
         document.fault("an object")
-    elif path is None and not faults:
-        found.fault(KEYS["state_path"].kind.wants)
+    members = document.value if isinstance(document.value, dict) else {}
+    found = {
+        name: document.under(name, members[name]).read(_PATH)
+        for name in ("state_path", "journal_dir")
+        if members.get(name) is not None
+    }
     if faults:
         raise BadInput(source, faults, consequence)
-    return Path(source).parent / str(path)
+    return {name: Path(source).parent / path for name, path in found.items() if path is not None}
 
 
 def read_policy(spot: Spot) -> Policy | None:

@@ -57,6 +57,7 @@ class Row:
     redeemable: bool = False  # resolved, and ours to redeem
     target_known: bool = True  # False: his positions could not be read, or may lack rows
     hold_known: bool = True
+    gap_since: Decimal | None = None  # since when it is out of the band, where that was written down
 
 
 @frozen(kw_only=True)
@@ -69,7 +70,12 @@ class Sums:
     cap: Decimal
 
 
-def rows_of(snapshot: Snapshot, plan: Plan, results: Collection[Result] = ()) -> tuple[Row, ...]:
+def rows_of(
+    snapshot: Snapshot,
+    plan: Plan,
+    results: Collection[Result] = (),
+    gap_since: Mapping[TokenKey, Decimal] | None = None,
+) -> tuple[Row, ...]:
     """A row for each decision, what matters first."""
     titles = {row.token_key: row.title for row in (*snapshot.target.positions, *snapshot.mine.positions) if row.title}
     target, mine = poll_of(snapshot.target), {row.token_key: row for row in snapshot.mine.positions}
@@ -94,6 +100,7 @@ def rows_of(snapshot: Snapshot, plan: Plan, results: Collection[Result] = ()) ->
             redeemable=(held := mine.get(one.token_key or "")) is not None and held.redeemable and held.size > 0,
             target_known=snapshot.target.complete,
             hold_known=snapshot.mine.complete,
+            gap_since=(gap_since or {}).get(one.token_key or ""),
         )
         for one in plan.decisions
     ]

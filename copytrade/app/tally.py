@@ -82,6 +82,7 @@ class Tally:
     gap_since: Mapping[TokenKey, Decimal] = field(factory=dict)  # tokens out of the band, and since when
     last_warning: Said | None = None
     last_refusal: Said | None = None
+    refused: Mapping[TokenKey, Said] = field(factory=dict)  # the last refusal of each token that took no order since
     last_fill: Said | None = None
 
     @property
@@ -214,8 +215,19 @@ def _with_news(tally: Tally, happened: Cycle) -> Tally:
         last_refusal=Said(at=now, words=refusals[-1].words, token_key=refusals[-1].token_key)
         if refusals
         else tally.last_refusal,
+        refused=_refused(tally.refused, happened),
         last_fill=_last_fill(now, happened.fills) or tally.last_fill,
     )
+
+
+def _refused(before: Mapping[TokenKey, Said], happened: Cycle) -> dict[TokenKey, Said]:
+    after = dict(before)
+    for one in happened.results:
+        if one.token_key is not None and one.outcome == "refused":
+            after[one.token_key] = Said(at=happened.snapshot.now, words=one.words)
+        elif one.token_key is not None and one.outcome == "accepted":
+            after.pop(one.token_key, None)
+    return after
 
 
 def _day_with(day: Day, happened: Cycle, fee: Decimal) -> Day:

@@ -176,6 +176,12 @@ class TestTheDay:
         )
         assert found.last_warning == Said(at=D(START), words="second")
         assert found.last_refusal == Said(at=D(START), words="no balance", token_key=A)
+        assert found.refused == {A: Said(at=D(START), words="no balance")}
+        healed = counted(
+            cycle(facts(), results=[placed("refused", words="no balance")]),
+            cycle(facts(at=20), results=[placed("accepted")]),
+        )
+        assert healed.refused == {}
 
 
 class TestInTheJournal:

@@ -9,11 +9,12 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from copytrade.app.cli import _view
+from copytrade.app.cli import _table
 from copytrade.app.cli._lines import Lines
 from copytrade.app.cli._live import THEME, LiveView, rich_text
 from copytrade.app.cli._outlet import Outlet
-from copytrade.app.cli._view import SHORT, View, amount, frame, span, text_of
+from copytrade.app.cli._table import SHORT, amount, span, text_of
+from copytrade.app.cli._view import View, frame
 from copytrade.app.config import Config
 from copytrade.app.outcomes import Cycle
 from copytrade.app.watching import Seen, Started
@@ -26,17 +27,17 @@ AT_80 = """\
  cash 1,234.50, 1,207.30 free   caps 1,422 of 4,000 (36%)   10 tokens, 6 gaps
  this run: 1 fill, bought 3.05, sold 0.00, profit 0.05 (his × 0.2: 0.00)
  $ 1 resolved position to redeem: Was the comet seen in October?
- token                   target      want      hold    gap order or why
- Will the vote pass?       1000       200       900   -700 not enough balance /…
- Will \\u001b[2Jthe scre…    300        60     0..25     35 an order in doubt
- Will Northwind win the…    160        32         0     32 BUY 20 @ 0.61 43 s
- Will it rain in Paris …    500       100    60..80     20 BUY 20 @ 0.61 9 s
- 東京の気温は30度を超え…    400        80        10     70 held 12 min 25 s
- A token without an id      100        20         0     20 token id not known
- Nobody quotes this one      90        18         0     18 nobody quotes
- Will oil end the year … 12346k    1234.5    1234.5      0 token cap reached
- Was the comet seen in …    250        50        50      0 redeem it
- Will the bridge open i…    120        24        24      0 in the band
+ token                  target      want      hold    gap order or why
+ Will the vote pass?      1000       200       900   -700 not enough balance / …
+ Will \\u001b[2Jthe scr…    300        60     0..25     35 an order in doubt
+ Will Northwind win th…    160        32         0     32 BUY 20 @ 0.61 43s
+ Will it rain in Paris…    500       100    60..80     20 BUY 20 @ 0.61 9s
+ 東京の気温は30度を超 …    400        80        10     70 held 12 min 25 s
+ A token without an id     100        20         0     20 token id not known
+ Nobody quotes this one     90        18         0     18 nobody quotes
+ Will oil end the year… 12346k    1234.5    1234.5      0 token cap reached
+ Was the comet seen in…    250        50        50      0 redeem it
+ Will the bridge open …    120        24        24      0 in the band
 
  19:33:20Z bought 5.00 @ 0.61   Will Northwind win the final?
  19:33:20Z BUY 20.00 @ 0.61  Will it rain in Paris tomorrow?   accepted
@@ -50,9 +51,9 @@ AT_120 = """\
  $ 1 resolved position to redeem: Was the comet seen in October?
  token                             target         want         hold      gap order                  why
  Will the vote pass?                 1000          200          900     -700                        not enough balance …
- Will \\u001b[2Jthe screen be cl…      300           60        0..25       35 BUY 25 @ 0.6 17 s      an order in doubt
- Will Northwind win the final?        160           32            0       32 BUY 20 @ 0.61 43 s     order rests
- Will it rain in Paris tomorrow?      500          100       60..80       20 BUY 20 @ 0.61 9 s      order placed
+ Will \\u001b[2Jthe screen be cl…      300           60        0..25       35 BUY 25 @ 0.6 17s       an order in doubt
+ Will Northwind win the final?        160           32            0       32 BUY 20 @ 0.61 43s      order rests
+ Will it rain in Paris tomorrow?      500          100       60..80       20 BUY 20 @ 0.61 9s       order placed
  東京の気温は30度を超えますか？…      400           80           10       70                        held 12 min 25 s
  A token without an id                100           20            0       20                        token id not known
  Nobody quotes this one                90           18            0       18                        nobody quotes
@@ -74,17 +75,17 @@ SAFE_AT_80 = """\
  ! b (3 cycles)
  ! c (3 cycles)
  ! … and 1 more
- token                   target      want      hold    gap order or why
- Will \\u001b[2Jthe scre…    300        60         ?      ? safe mode, waiting
- Will Northwind win the…    160        32         ?      ? safe mode, waiting
- Will oil end the year … 12346k    806.45         ?      ? safe mode, waiting
- Will the vote pass?       1000       200         ?      ? safe mode, waiting
- 東京の気温は30度を超え…    400        80         ?      ? safe mode, waiting
- Was the comet seen in …    250        50         ?      ? safe mode, waiting
- Will the bridge open i…    120        24         ?      ? safe mode, waiting
- Will it rain in Paris …    500       100         ?      ? safe mode, waiting
- A token without an id      100        20         ?      ? safe mode, waiting
- Nobody quotes this one      90        18         ?      ? safe mode, waiting
+ token                  target      want      hold    gap order or why
+ Will \\u001b[2Jthe scr…    300        60         ?      ? safe mode, waiting
+ Will Northwind win th…    160        32         ?      ? safe mode, waiting
+ Will oil end the year… 12346k    806.45         ?      ? safe mode, waiting
+ Will the vote pass?      1000       200         ?      ? safe mode, waiting
+ 東京の気温は30度を超 …    400        80         ?      ? safe mode, waiting
+ Was the comet seen in…    250        50         ?      ? safe mode, waiting
+ Will the bridge open …    120        24         ?      ? safe mode, waiting
+ Will it rain in Paris…    500       100         ?      ? safe mode, waiting
+ A token without an id     100        20         ?      ? safe mode, waiting
+ Nobody quotes this one     90        18         ?      ? safe mode, waiting
 """
 BUSY_AT_80 = """\
  copytrade   LIVE   0x2f2f…2f2f follows 0x1e1e…1e1e × 0.2             19:33:29Z
@@ -92,20 +93,20 @@ BUSY_AT_80 = """\
  cash 1,234.50, 1,207.30 free   caps 3,035 of 4,000 (76%)   100 tokens, 6 gaps
  this run: 1 fill, bought 3.05, sold 0.00, profit 0.05 (his × 0.2: 0.00)
  $ 1 resolved position to redeem: Was the comet seen in October?
- token                   target      want      hold    gap order or why
- Will the vote pass?       1000       200       900   -700 not enough balance /…
- Will \\u001b[2Jthe scre…    300        60     0..25     35 an order in doubt
- Will Northwind win the…    160        32         0     32 BUY 20 @ 0.61 43 s
- Will it rain in Paris …    500       100    60..80     20 BUY 20 @ 0.61 9 s
- 東京の気温は30度を超え…    400        80        10     70 held 12 min 25 s
- A token without an id      100        20         0     20 token id not known
- Nobody quotes this one      90        18         0     18 nobody quotes
- Will oil end the year … 12346k    1234.5    1234.5      0 token cap reached
- Was the comet seen in …    250        50        50      0 redeem it
- Question number 89         189      37.8      37.8      0 in the band
- Question number 88         188      37.6      37.6      0 in the band
- Question number 87         187      37.4      37.4      0 in the band
- Question number 86         186      37.2      37.2      0 in the band
+ token                  target      want      hold    gap order or why
+ Will the vote pass?      1000       200       900   -700 not enough balance / …
+ Will \\u001b[2Jthe scr…    300        60     0..25     35 an order in doubt
+ Will Northwind win th…    160        32         0     32 BUY 20 @ 0.61 43s
+ Will it rain in Paris…    500       100    60..80     20 BUY 20 @ 0.61 9s
+ 東京の気温は30度を超 …    400        80        10     70 held 12 min 25 s
+ A token without an id     100        20         0     20 token id not known
+ Nobody quotes this one     90        18         0     18 nobody quotes
+ Will oil end the year… 12346k    1234.5    1234.5      0 token cap reached
+ Was the comet seen in…    250        50        50      0 redeem it
+ Question number 89        189      37.8      37.8      0 in the band
+ Question number 88        188      37.6      37.6      0 in the band
+ Question number 87        187      37.4      37.4      0 in the band
+ Question number 86        186      37.2      37.2      0 in the band
   … 87 more: 87 in the band
 
  19:33:20Z bought 5.00 @ 0.61   Will Northwind win the final?
@@ -228,4 +229,4 @@ class TestNumbers:
         assert len(span(Decimal(0), Decimal(text), width)) <= width
 
     def test_the_modules_least_width_is_really_enough(self):
-        assert _view._columns(_view.LEAST_WIDTH)[0] >= 4
+        assert all(_table._columns(_table.LEAST_WIDTH, timed)["token"] >= 4 for timed in (False, True))

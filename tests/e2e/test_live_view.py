@@ -1,8 +1,10 @@
 """`copytrade run` on a terminal: the view is drawn in place, the terminal given back, and losing it loses nothing."""
 
 import asyncio
+import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from copytrade.adapters.simulated.server import serve
 from copytrade.adapters.simulated.world import World
 from tests.e2e.driving import ours, started, until, world_of, write_config
 from tests.e2e.terminal import ENTER, LEAVE, SHOW_CURSOR, Terminal, on_terminal
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_on_terminal(tmp_path: Path, world: World, play, *args: str, **settings) -> Terminal:
@@ -177,6 +181,59 @@ class TestNobodyLooks:
 
         assert asyncio.run(talk()) == 0
         assert ours(world) == []
+
+
+class TestStatus:
+    """`copytrade status` beside a run: it sees it, and the run does not notice."""
+
+    def test_while_it_runs_and_after_it_stopped(self, tmp_path):
+        world = world_of(tokens=3)
+
+        async def look(*args: str) -> str:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "copytrade", "status", *args,
+                cwd=tmp_path, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )  # fmt: skip
+            out, _ = await process.communicate()
+            assert process.returncode == 0
+            return out.decode()
+
+        async def talk() -> tuple[object, str]:
+            async with serve(world) as urls:
+                write_config(urls, tmp_path, order_ttl_sec=30, settle_timeout_sec=90)
+                async with started(tmp_path) as process:
+                    await until(lambda: len(lines_of(tmp_path)) >= 2 and len(ours(world)) == 3)
+                    during = json.loads(await look("--json"))
+                    assert (during["running"], during["pid"]) == (True, process.pid)
+                    assert len(during["orders"]) == 3
+                    before = len(lines_of(tmp_path))
+                    await until(lambda: len(lines_of(tmp_path)) >= before + 2)
+                    process.send_signal(signal.SIGTERM)
+                    await process.wait()
+                return during, await look()
+
+        _, after = asyncio.run(talk())
+        assert " STOPPED " in after
+        assert "0 orders of ours may rest" in after
+
+    def test_it_is_watched_on_a_terminal(self, tmp_path):
+        world = world_of(tokens=3)
+
+        async def talk() -> Terminal:
+            async with serve(world) as urls:
+                write_config(urls, tmp_path)
+                async with started(tmp_path):
+                    await until(lambda: len(lines_of(tmp_path)) >= 2)
+                    watching = on_terminal(tmp_path, "--watch", "--every", "0.2", command="status")
+                    async with watching as terminal:
+                        await terminal.until(lambda: shown(terminal, "RUNNING") and shown(terminal, "Market"))
+                        first = terminal.last_frame
+                        await terminal.until(lambda: terminal.last_frame[1] != first[1])
+                        terminal.type("\x03")  # Ctrl-C
+                        assert await terminal.ended() == 0
+                        return terminal
+
+        assert_sane(asyncio.run(talk()))
 
 
 def lines_of(folder: Path) -> list[str]:

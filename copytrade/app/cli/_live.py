@@ -25,7 +25,8 @@ from rich.theme import Theme
 
 from copytrade.app.cli._lines import Lines, action_lines, fill_text
 from copytrade.app.cli._outlet import Outlet
-from copytrade.app.cli._view import Line, View, frame, money
+from copytrade.app.cli._table import Line, money
+from copytrade.app.cli._view import View, frame
 from copytrade.app.cli.render import why_safe
 from copytrade.app.folding import Folded, News
 from copytrade.app.outcomes import Cycle

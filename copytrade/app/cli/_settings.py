@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from attrs import frozen
 
-from copytrade.app.config import KEYS, NOTHING_STARTED, Config, read_config
+from copytrade.app.config import KEYS, NOTHING_STARTED, Config, paths_in, read_config
 from copytrade.app.reading import FLAG
 from copytrade.errors import BadInput, Fault
 
@@ -55,3 +56,32 @@ def read_settings(config: str | None, flags: dict[str, Any], *, live: bool) -> C
             fault = Fault(path="--config", got=error.strerror or "nothing", wants="a file that can be read")
             raise BadInput(str(path), [fault], NOTHING_STARTED) from None
     return read_config(raw, given_flags(flags), source="the command line" if raw is None else str(path), live=live)
+
+
+@frozen(kw_only=True)
+class Places:
+    """Where a run keeps what it remembers."""
+
+    state_path: Path
+    journal_dir: Path
+
+
+def places_of(config: str | None, state: str | None, journal_dir: str | None, *, consequence: str) -> Places:
+    """The places of a run, for a command that only looks: from flags, else from the configuration, else beside it.
+
+    Of the configuration only these two keys have to be right. Raises BadInput.
+    """
+    path = Path(config or DEFAULT_CONFIG)
+    if config is not None or path.exists():
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            fault = Fault(path="--config", got=error.strerror or "nothing", wants="a file that can be read")
+            raise BadInput(str(path), [fault], consequence) from None
+        told, beside = paths_in(raw, source=str(path), consequence=consequence), path.parent
+    else:
+        told, beside = {}, Path(state or "").parent
+    return Places(
+        state_path=Path(state) if state is not None else told.get("state_path", beside / "state.json"),
+        journal_dir=Path(journal_dir) if journal_dir is not None else told.get("journal_dir", beside / "journal"),
+    )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from copytrade.app.cli._settings import DEFAULT_CONFIG
-from copytrade.app.config import state_path_in
+from copytrade.app.config import paths_in
 from copytrade.errors import BadInput, CopytradeError, Fault
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _state_path(config: str | None, state: str | None) -> Path:
     except OSError as error:
         fault = Fault(path="--config", got=error.strerror or "nothing", wants="a file that can be read")
         raise BadInput(str(path), [fault], consequence) from None
-    return state_path_in(raw, source=str(path), consequence=consequence)
+    return paths_in(raw, source=str(path), consequence=consequence).get("state_path", path.parent / "state.json")
 
 
 def _lift(found: Stop) -> None:
