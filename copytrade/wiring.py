@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from copytrade.adapters import data_api, resolver, state_file
-from copytrade.adapters.clob import WARM, ClobAccount, ClobHttp, ClobMarketData
+from copytrade.adapters.clob import WARM, ClobAccount, ClobChecks, ClobHttp, ClobMarketData, Site
 from copytrade.adapters.data_api import DataApi
 from copytrade.adapters.http import Http, RequestCount
 from copytrade.adapters.journal_file import JournalFolder, read_lines
@@ -28,9 +28,11 @@ from copytrade.adapters.stop_file import StopFile
 from copytrade.adapters.system_clock import SystemClock
 from copytrade.adapters.tapes import open_journal, open_tape, write_tape
 from copytrade.adapters.tapes.recording import Services, record, record_history
-from copytrade.app.config import Config, read_config
+from copytrade.app.checks import Check, Facts, Unknown, judge
+from copytrade.app.config import KEYS, Config, read_config
 from copytrade.app.cycle import STOPPED, Approve, Ports, Trader
 from copytrade.app.documents import decode_snapshot, encode_journal_line
+from copytrade.app.examining import Asked, examine
 from copytrade.app.outcomes import Cycle
 from copytrade.app.ports import Clock
 from copytrade.app.state import confirmed_first, start_from
@@ -62,6 +64,10 @@ __all__ = [
 ]
 
 
+DOCTOR_PATIENCE_SEC = 6.0  # a person is waiting
+PREFLIGHT_SEC = 6.0  # for one question before a run; a service that is away does not keep it from starting
+
+
 @frozen(kw_only=True)
 class Run:
     """A run that is ready to go around: what to know before, and how many requests have left so far."""
@@ -70,6 +76,7 @@ class Run:
     clock: Clock
     notes: tuple[str, ...]
     requests: Callable[[], int]
+    preflight: Callable[[], Coroutine[None, None, tuple[Check, ...]]]  # what a live start depends on, asked and judged
 
 
 def signer_for(config: Config, keystore: Path | None) -> OrderSigner:
@@ -221,17 +228,13 @@ async def opened(config: Config, signer: OrderSigner | None, *, approve: Approve
             raise RefusedToStart(f"the state or the journal could not be read or kept: {error}") from None
         dry, switch = signer is None, StopFile(config.state_path)
         notes = (*start.notes, f"{STOPPED} ({switch.path} is there)") if switch.thrown() else start.notes
+        feed, account = _feed(data, config), None if signer is None else ClobAccount(clob, signer, clock)
         ports = Ports(
-            feed=DataApi(
-                data,
-                version=config.data_api_version,
-                size_threshold=config.size_threshold,
-                my_address=config.policy.my_address,
-            ),
+            feed=feed,
             resolver=MarketResolver(gamma, clob),
             market=ClobMarketData(clob),
             clock=clock,
-            account=None if signer is None else ClobAccount(clob, signer, clock),
+            account=account,
             state=None if dry else state,
             journal=None if dry else journal,
             switch=switch,
@@ -246,7 +249,112 @@ async def opened(config: Config, signer: OrderSigner | None, *, approve: Approve
             may_be_first=start.first and not dry,
             retry_after_sec=config.poll_interval_sec,
         )
-        yield Run(trader=trader, clock=clock, notes=notes, requests=lambda: count.total)
+
+        async def preflight() -> tuple[Check, ...]:
+            facts = await examine(
+                Facts(config=config, key=None if signer is None else signer.address),
+                _asked(stack, config, clock, clob, feed, account, count),
+                everything=False,
+                make_credentials=True,
+                answer_sec=PREFLIGHT_SEC,
+            )
+            return judge(facts)
+
+        yield Run(trader=trader, clock=clock, notes=notes, requests=lambda: count.total, preflight=preflight)
+
+
+# -- what a start depends on ------------------------------------------------------------------------------------------
+
+
+def key_facts(config: Config, keystore: Path | None) -> tuple[OrderSigner | None, str | Unknown]:
+    """The signer of a live start, and what there is to say of its key."""
+    try:
+        signer = signer_for(config, keystore)
+    except (RefusedToStart, BadInput) as error:
+        return None, Unknown(why=str(error), no=True)
+    return signer, signer.address
+
+
+async def examined(
+    config: Config, signer: OrderSigner | None, key: str | Unknown | None, *, make_credentials: bool
+) -> tuple[Check, ...]:
+    """Everything that a start depends on, asked and judged; without a signer, all that can be known without one.
+
+    Nothing is changed, at the exchange or here, but for API credentials where that is asked for. `key` None: a dry run.
+    """
+    from copytrade.adapters.this_machine import folder_facts, in_use
+
+    clock, count = SystemClock(), RequestCount()
+    refused, start = "", None
+    try:
+        start = start_from(
+            DiskStateFile(config.state_path),
+            config.policy,
+            name=str(config.state_path),
+            journal_exists=JournalFolder(config.journal_dir).exists(),
+            now=clock.now(),
+            keep=False,
+        )
+    except (OSError, RefusedToStart) as error:
+        refused = str(error)
+    known = Facts(
+        config=config,
+        dry=key is None,
+        state_notes=() if start is None else start.notes,
+        state_refused=refused,
+        first=start is not None and start.first,
+        stopped=StopFile(config.state_path).thrown(),
+        in_use=in_use(config.state_path),
+        state_folder=folder_facts(config.state_path.parent),
+        journal_folder=folder_facts(config.journal_dir),
+        key=key,
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        patience = DOCTOR_PATIENCE_SEC
+        data = Http(
+            config.data_api_url, buckets=data_api.BUCKETS, count=count, name="data_api_url", retry_total_sec=patience
+        )
+        clob = ClobHttp(config.clob_url, count=count, name="clob_url", retry_total_sec=patience)
+        for http in (data, clob):
+            stack.push_async_callback(http.aclose)
+        account = None if signer is None else ClobAccount(clob, signer, clock)
+        asked = _asked(stack, config, clock, clob, _feed(data, config), account, count)
+        return judge(await examine(known, asked, everything=True, make_credentials=make_credentials))
+
+
+def _feed(data: Http, config: Config) -> DataApi:
+    return DataApi(
+        data,
+        version=config.data_api_version,
+        size_threshold=config.size_threshold,
+        my_address=config.policy.my_address,
+    )
+
+
+def _asked(
+    stack: contextlib.AsyncExitStack,
+    config: Config,
+    clock: Clock,
+    clob: ClobHttp,
+    feed: DataApi,
+    account: ClobAccount | None,
+    count: RequestCount,
+) -> Asked:
+    """Who is asked before a start. What the site says of the region holds for Polymarket's own exchange alone."""
+    place = None
+    production = {name: KEYS[name].default for name in ("clob_url", "geoblock_url")}
+    if config.clob_url == production["clob_url"] or config.geoblock_url != production["geoblock_url"]:
+        site = Http(config.geoblock_url, count=count, name="geoblock_url")
+        stack.push_async_callback(site.aclose)
+        place = Site(site)
+    return Asked(
+        clock=clock,
+        market=ClobMarketData(clob),
+        exchange=ClobChecks(clob),
+        feed=feed,
+        place=place,
+        account=None if account is None else account.state(),
+    )
 
 
 def _connections(
@@ -338,6 +446,59 @@ def found_at(state_path: Path, journal_dir: Path) -> Found:
         running=holder.held,
         pid=holder.pid,
     )
+
+
+@frozen(kw_only=True)
+class Practice:
+    """An embedded exchange to point `init`, `doctor` and `run` at."""
+
+    flags: tuple[tuple[str, str], ...]  # of `init`
+    told: Callable[[], tuple[str, ...]]  # what has happened there so far, in words; asking lets its time go on
+
+
+@contextlib.asynccontextmanager
+async def practice(folder: Path, *, port: int) -> AsyncIterator[Practice]:
+    """Serve a world that goes on until the block ends; the throwaway key of its wallet is left in `folder`.
+
+    Raises BadInput where the ports are taken.
+    """
+    from eth_account import Account
+
+    from copytrade.adapters.files import write_new
+    from copytrade.adapters.simulated.demo import practice_world
+    from copytrade.adapters.simulated.scenario import LEADER
+    from copytrade.adapters.simulated.server import serve
+
+    key = "0x" + secrets.token_hex(32)
+    address = str(Account.from_key(key).address)
+    world = practice_world(SystemClock().now, me=address, signer=address)
+    key_file = folder / "throwaway_key"
+    write_new(key_file, key.encode() + b"\n")
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            urls = await stack.enter_async_context(serve(world, port=port))
+        except (OSError, OverflowError) as error:
+            got = f"{port} ({getattr(error, 'strerror', None) or error})"
+            fault = Fault(path="--port", got=got, wants="the first of four free ports in a row, or 0 for any")
+            raise BadInput("the command line", [fault], "nothing was started") from None
+
+        def told() -> tuple[str, ...]:
+            world.now()
+            return tuple(event.words for event in world.told if event.words)
+
+        flags = {
+            "--target": LEADER,
+            "--my-address": address,
+            "--signature-type": "0",
+            "--poll": "5",
+            "--data-api-url": urls.data_api_url,
+            "--gamma-api-url": urls.gamma_api_url,
+            "--clob-url": urls.clob_url,
+            "--geoblock-url": urls.geoblock_url,
+            "--key-in": "keystore",
+            "--key-file": str(key_file),
+        }
+        yield Practice(flags=tuple(flags.items()), told=told)
 
 
 def journal_lines(folder: Path) -> Iterator[bytes]:

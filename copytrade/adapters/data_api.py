@@ -115,6 +115,12 @@ class DataApi:
         except VenueError:
             return None
 
+    async def has_traded(self, wallet: str) -> bool:
+        """Has this wallet ever done anything that the service knows of? Raises Unreachable or BadAnswer."""
+        path = "/v2/activity" if self.version == 2 else "/activity"
+        raw = await self._http.read("GET", path, params=[("user", wallet.lower()), ("limit", "1")])
+        return bool((parse_v2_page if self.version == 2 else parse_v1_page)(raw).rows)
+
     async def _walk(self, wallet: str, walk: _Walk) -> None:
         """Read every page into `walk`. Raises VenueError for the page that failed."""
         if self.version == 2:

@@ -68,7 +68,7 @@ async def follow(
             if trader.stopped():
                 thrown.clear()
                 await _take_down(trader)
-            cycle = await _unless(trader.cycle(), stop, thrown, in_hand=lambda: trader.executing)
+            cycle = await unless(trader.cycle(), stop, thrown, in_hand=lambda: trader.executing)
             if cycle is not None:
                 cycles += 1
                 watch(cycle)
@@ -77,7 +77,7 @@ async def follow(
             pause = _until_next(clock.now(), poll_interval_sec) + jitter()
             if trader.stopped() and trader.may_rest():
                 pause = min(pause, AGAIN_SEC)
-            await _unless(clock.sleep(pause), stop, thrown)
+            await unless(clock.sleep(pause), stop, thrown)
     except BaseException:
         if cancel_on_stop:
             await _take_down(trader)
@@ -109,7 +109,7 @@ async def _look(trader: Trader, thrown: asyncio.Event) -> None:
         before = now
 
 
-async def _unless(
+async def unless(
     work: Coroutine[Any, Any, T], *events: asyncio.Event, in_hand: Callable[[], bool] = lambda: False
 ) -> T | None:
     """The result of `work`, or None where one of `events` came first. What is in hand then has `FINISH_SEC` left."""

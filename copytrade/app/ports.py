@@ -319,3 +319,84 @@ class Clock(Protocol):
     async def sleep(self, seconds: Decimal) -> None:
         """Come back after about that long."""
         ...
+
+
+# -- what only a check asks -------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Region:
+    """Where the exchange takes us to be, and whether it takes orders from there. No network address."""
+
+    blocked: bool
+    country: str = ""  # ISO 3166-1, "" where it does not say
+
+
+class Contract(Enum):
+    """The three contracts that orders are settled by; each needs approvals of its own."""
+
+    ORDINARY = "ordinary markets (Exchange V2)"
+    NEG_RISK = "neg-risk markets (Neg-Risk Exchange V2)"
+    V3 = "new markets (Exchange V3)"
+
+
+@frozen(kw_only=True)
+class Funds:
+    """What the exchange has of one asset of ours, and how much of it each contract may take."""
+
+    balance: Decimal  # pUSD, or shares
+    allowances: Mapping[Contract, Decimal] = field(factory=dict)  # a contract that was not told of is absent
+
+
+class Place(Protocol):
+    """Where we trade from."""
+
+    async def region(self) -> Region:
+        """Raises Unreachable or BadAnswer."""
+        ...
+
+
+class ExchangeChecks(Protocol):
+    """The exchange as a whole. Needs no key."""
+
+    async def order_version(self) -> int:
+        """Which orders it takes. Raises Unreachable or BadAnswer."""
+        ...
+
+
+class FeedChecks(PositionsFeed, Protocol):
+    """The positions feed as a service."""
+
+    version: int  # the one in use
+
+    async def served_lag(self) -> Decimal | None:
+        """Seconds that its answers lag behind the chain; None where it does not say. Raises nothing."""
+        ...
+
+    async def has_traded(self, wallet: str) -> bool:
+        """Has this wallet ever done anything? Raises Unreachable or BadAnswer."""
+        ...
+
+
+class AccountChecks(Protocol):
+    """The account behind a key. Nothing here places, cancels or moves anything.
+
+    Every read raises Refused where the exchange definitely says no (banned, unauthorized), else Unreachable or
+    BadAnswer.
+    """
+
+    async def has_credentials(self, *, make: bool) -> bool:
+        """Are there API credentials for this key? With `make`, they are made where there are none."""
+        ...
+
+    async def closed_only(self) -> bool:
+        """May the account only close what it has?"""
+        ...
+
+    async def funds(self, token_id: TokenId | None = None) -> Funds:
+        """Collateral, or the shares of a token; the exchange reads its own books anew before it answers."""
+        ...
+
+    async def tier(self) -> str:
+        """The name of the account's rate-limit tier, "" where the answer has none."""
+        ...

@@ -231,8 +231,16 @@ class TestWhatEndsTheRun:
 
     def test_the_process_ends_with_3_and_one_message(self, tmp_path):
         world, old = world_of(tokens=1), world_of(tokens=1)
-        world.exchange.wallets[ME.lower()].banned = True
-        old.clob_version = 3
+
+        def ban() -> None:
+            world.exchange.wallets[ME.lower()].banned = True
+
+        def update() -> None:
+            old.clob_version = 3
+
+        # What is so already is told before a run starts; here it comes to be while it goes on.
+        world.faults.add(Endpoint.POST_ORDERS, Fault(kind=Kind.NONE, deed=ban))
+        old.faults.add(Endpoint.POST_ORDERS, Fault(kind=Kind.NONE, deed=update))
 
         async def one(each, folder):
             folder.mkdir()

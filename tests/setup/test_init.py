@@ -84,6 +84,7 @@ class TestAtATerminal:
             "checksum in its capitals is wrong", "nobody can follow himself", "wants keystore, keyring or none",
             "It wants a whole number from 0 to 3", "62 digits", "at least 8 characters", "not the same",
             "polymarket.com on 2026-05-04 or later", f"own address is {ADDRESS}", "copytrade run --dry-run",
+            "copytrade doctor --keystore copytrade_keystore.json",
         ):  # fmt: skip
             assert words in end.screen.replace("\n", " "), words
         for secret in (KEY[2:], "5a" * 31, PASSPHRASE):
@@ -128,7 +129,7 @@ class TestAtATerminal:
             [("Kept in [keystore]: ", "none"), ("Signature type (0 to 3): ", "")],
         )
         assert end.code == 0, end.screen
-        assert "copytrade run --dry-run" in end.screen
+        assert "copytrade doctor --dry-run" in end.screen
         assert [path.name for path in tmp_path.iterdir()] == ["copytrade_config.json"]
         assert config_in(tmp_path, live=False).signature_type is None
 

@@ -22,6 +22,7 @@ import structlog
 from attrs import define
 
 from copytrade.adapters.clob import decoding
+from copytrade.adapters.clob.checking import AccountState
 from copytrade.adapters.clob.pacing import BALANCE_UPDATES, CANCELS, ORDERS, Bucket, Limit
 from copytrade.adapters.clob.posting import cancelled, in_doubt, not_confirmed, not_sent, posted
 from copytrade.adapters.clob.session import ClobHttp, Session
@@ -81,6 +82,10 @@ class ClobAccount:
 
     def __repr__(self) -> str:
         return f"ClobAccount({self._signer!r})"
+
+    def state(self) -> AccountState:
+        """What a check asks of the same account, by the same credentials."""
+        return AccountState(self._session, self._signer)
 
     # -- reads ----------------------------------------------------------------------------------------------------
 

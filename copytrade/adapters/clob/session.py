@@ -79,6 +79,13 @@ class Session:
                 self._credentials = await self._derived() or await self._created()
             return self._credentials
 
+    async def derive(self) -> bool:
+        """Are there API credentials already? They are kept; none are made. Raises like `credentials`."""
+        async with self._deriving:
+            if self._credentials is None:
+                self._credentials = await self._derived()
+            return self._credentials is not None
+
     async def read(self, path: str, params: Params = ()) -> bytes:
         """A signed GET, tried again like any read. Raises Unreachable (a StatusError where there is a status)."""
         used = await self.credentials()

@@ -24,6 +24,7 @@ from copytrade.adapters.simulated.scenario import LEADER, add_market, market, ne
 from copytrade.adapters.simulated.world import Event, World
 
 DEMO_SEC: Final = 40
+ROUND_SEC: Final = 60
 SETTINGS: Final = {
     "follow_ratio": Decimal("0.2"),
     "poll_interval_sec": Decimal(2),
@@ -70,6 +71,38 @@ def demo_world(
         me.lower(): Feed(lag_sec=_MY_LAG_SEC),
     }
     return World(exchange=exchange, clock=clock, feeds=feeds, story=_story(start))
+
+
+def practice_world(
+    clock: Callable[[], Decimal], *, me: str, signer: str = "", signature_type: int = 0, seed: int = 7
+) -> World:
+    """The demo's world without an end: once its story is told, the leader goes on trading, in rounds of a minute.
+
+    The account is one that has been used before: it has API credentials.
+    """
+    world = demo_world(clock, me=me, signer=signer, signature_type=signature_type, seed=seed)
+    world.made_keys.add((signer or me).lower())
+    _go_on(world, world.exchange.now + DEMO_SEC)
+    return world
+
+
+def _go_on(world: World, start: Decimal) -> None:
+    """Append one round of the leader's, whose end appends the next."""
+
+    def event(second: int, deed: Callable[[Exchange], object], words: str = "") -> Event:
+        return Event(at=start + second, deed=deed, words=words)
+
+    world.story += [
+        event(5, _moves(_FINAL, "0.33")),
+        event(10, _holds(_FINAL, 140), f"the leader opens a position of 140 shares: {_FINAL.title}"),
+        event(18, _moves(_RAIN, "0.64")),
+        event(25, _holds(_RAIN, 180), f"the leader cuts a position down to 180 shares: {_RAIN.title}"),
+        event(33, _moves(_RATES, "0.27")),
+        event(40, _holds(_RAIN, 260), f"the leader grows a position to 260 shares: {_RAIN.title}"),
+        event(48, _moves(_FINAL, "0.32")),
+        event(55, _holds(_FINAL, 0), f"the leader leaves a position of 140 shares: {_FINAL.title}"),
+        event(ROUND_SEC, lambda _: _go_on(world, start + ROUND_SEC)),
+    ]
 
 
 def _story(start: Decimal) -> list[Event]:

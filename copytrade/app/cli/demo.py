@@ -10,9 +10,12 @@ import asyncio
 import tempfile
 from decimal import Decimal
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from attrs import define
 
+from copytrade.app.cli import _practice
 from copytrade.app.cli._lines import cycle_lines
 from copytrade.app.cli.render import shown
 from copytrade.app.documents import decode_snapshot, plan_object
@@ -48,8 +51,25 @@ class _Tally:
         self.in_band = sum(1 for gap in gaps if gap <= cycle.snapshot.policy.deadband_shares)
 
 
-def demo() -> None:
-    """Watch it copy a wallet on a simulated exchange: no key, no money, no network. Takes under a minute."""
+def demo(
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Keep the exchange running, for init, doctor, run and all the others.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="With --serve: the first of its four ports; 0 for any.")
+    ] = 0,
+) -> None:
+    """Watch it copy a wallet on a simulated exchange: no key, no money, no network. Takes under a minute.
+
+    With --serve the exchange keeps running, and what to type to use it is printed.
+
+    \b
+    copytrade demo
+    copytrade demo --serve
+    """
+    if serve:
+        asyncio.run(_practice.serve(port))
+        return
     asyncio.run(_demo(Path(tempfile.mkdtemp(prefix="copytrade-demo-"))))
 
 

@@ -264,8 +264,12 @@ def _say_what_next(path: Path, keystore: Path | None, secret: SecretKey | None, 
         print(f"         {keystore}   the key, encrypted; without its passphrase nobody can open it, you included")
     elif secret is not None:
         print(f"         the key is in the system keyring, for {answers['my_address']}")
+    dry = " --dry-run" if secret is None else ""
     print("\nWhat next:")
-    steps = [(f"copytrade run{named} --dry-run", "decides and shows; sends nothing")]
+    steps = [
+        (f"copytrade doctor{named}{opened}{dry}", "checks what a start needs, and says what to do"),
+        (f"copytrade run{named} --dry-run", "decides and shows; sends nothing"),
+    ]
     if secret is not None:
         steps.append((f"copytrade run{named}{opened}", "trades"))
     width = max(len(command) for command, _ in steps)

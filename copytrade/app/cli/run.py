@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from copytrade.app.checks import notes_of, refuse
 from copytrade.app.cli._lines import sale_lines
 from copytrade.app.cli._screen import Screen, Wanted, screen_of
 from copytrade.app.cli._settings import DEFAULT_CONFIG, read_settings, with_flags
 from copytrade.app.config import CANCEL, Config
 from copytrade.app.cycle import Approve
-from copytrade.app.loop import follow
+from copytrade.app.loop import follow, unless
 from copytrade.app.outcomes import Cycle, NotApproved
 from copytrade.app.watching import Seen, Started, Stopped, Watchers
 from copytrade.domain.model import Decision, Snapshot
@@ -84,9 +85,11 @@ async def _follow(ready: Run, config: Config, *, dry: bool, screen: Screen) -> N
 
     stop = asyncio.Event()
     _listen_to_signals(stop, screen)
+    checks = () if dry else await unless(ready.preflight(), stop) or ()
+    notes = (*ready.notes, *notes_of(checks))
     told = Watchers([screen.watcher], complain=_complain)
-    told.on_start(Started(at=ready.clock.now(), config=config, dry=dry, once=screen.once, notes=ready.notes))
-    asked_before = 0
+    told.on_start(Started(at=ready.clock.now(), config=config, dry=dry, once=screen.once, notes=notes))
+    asked_before = ready.requests()
 
     def watch(cycle: Cycle) -> None:
         nonlocal asked_before
@@ -94,6 +97,7 @@ async def _follow(ready: Run, config: Config, *, dry: bool, screen: Screen) -> N
         told.on_cycle(Seen(cycle=cycle, requests=asked))
 
     try:
+        refuse(checks)
         ending = await follow(
             ready.trader,
             clock=ready.clock,
