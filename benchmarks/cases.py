@@ -247,10 +247,11 @@ _POLLS = 400
 def _command(*args: str, given: bytes = b"", folder: Path | None = None) -> Call:
     root = str(Path(sys.modules["copytrade"].__file__ or "").parents[1])
     env = {**os.environ, "PYTHONPATH": root}
+    where = folder or _scratch()  # not here: `python -m` would find this tree's program first
 
     def run() -> None:
         command = [sys.executable, "-m", "copytrade", *args]
-        subprocess.run(command, input=given, env=env, check=True, capture_output=True, cwd=folder)
+        subprocess.run(command, input=given, env=env, check=True, capture_output=True, cwd=where)
 
     return run
 

@@ -279,7 +279,17 @@ class TestAsAProcess:
         assert (done.returncode, done.stderr) == (1, "standard output cannot be written: No space left on device\n")
 
     def test_starts_fast_since_it_imports_little(self, facts):
-        heavy = ["coincurve", "eth_account", "httpx", "py_clob_client_v2", "rich", "starlette", "structlog", "asyncio"]
+        heavy = [
+            "coincurve",
+            "eth_account",
+            "httpx",
+            "py_clob_client_v2",
+            "pydantic",
+            "rich",
+            "starlette",
+            "structlog",
+            "asyncio",
+        ]
         code = (
             "import sys\n"
             "from copytrade.app.cli import main\n"
