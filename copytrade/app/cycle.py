@@ -59,7 +59,7 @@ from copytrade.app.ports import (
 from copytrade.app.state import confirmed_first, encode_state
 from copytrade.domain import memory as remembering
 from copytrade.domain.day import prices_of
-from copytrade.domain.desired import poll_of
+from copytrade.domain.desired import average_prices, poll_of
 from copytrade.domain.memory import Evidence, Memory, Sighting, Standing, Traded
 from copytrade.domain.model import (
     ZERO,
@@ -265,7 +265,7 @@ class Trader:
         self.memory = remembering.resolved(self.memory, resolution.token_ids)
         for key, words in resolution.refused.items():
             self._warnings.append(f"{key}: left alone, {words}")
-        self.memory = remembering.restored(self.memory, balances, poll_of(first.mine), now)
+        self.memory = remembering.restored(self.memory, balances, poll_of(first.mine), now, average_prices(first.mine))
         snapshot = self._snapshot(first, self.memory, {}, witnesses, now)
         late = [token_id for token_id in tokens_to_quote(snapshot) if token_id not in wanted_books]
         if late:  # tokens whose id had to be looked up first
@@ -490,6 +490,7 @@ class Trader:
             self.memory,
             [intent(place, order, self._ports.clock.now()) for place, order in signed],
             poll_of(snapshot.mine),
+            average_prices(snapshot.mine),
         )
         if not self._save():
             self.memory = remembering.refused(self.memory, [order.order_id for _, order in signed])
@@ -624,6 +625,7 @@ class Trader:
                 in_doubt,
                 now=snapshot.now,
                 policy=self._policy,
+                prices=average_prices(snapshot.mine),
             )
 
     def _save(self) -> bool:

@@ -347,9 +347,10 @@ def _ledger_at(spot: Spot) -> Ledger | None:
     moved_at = row.get("moved_at", SECONDS, ZERO)
     seen = row.find("seen", SHARES)
     final = row.get("final", FLAG, True)
+    avg_price = row.get("avg_price", PUSD, ZERO)
     if len(spot.faults) > before:
         return None
-    return Ledger(base=base, bought=bought, sold=sold, moved_at=moved_at, seen=seen, final=final)
+    return Ledger(base=base, bought=bought, sold=sold, moved_at=moved_at, seen=seen, final=final, avg_price=avg_price)
 
 
 def _today_at(spot: Spot) -> Today | None:

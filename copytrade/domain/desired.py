@@ -41,6 +41,11 @@ def poll_of(positions: Positions) -> dict[TokenKey, Decimal]:
     return {position.token_key: position.size for position in positions.positions if position.size > ZERO}
 
 
+def average_prices(positions: Positions) -> dict[TokenKey, Decimal]:
+    """What one answer says that a share of each position has cost, in pUSD; 0 = unknown."""
+    return {position.token_key: position.avg_price for position in positions.positions}
+
+
 def polls_to_shrink(latest: Poll, remembered: Sequence[Poll], policy: Policy) -> int:
     """How many polls must agree on a decrease: twice as many when the latest lists suspiciously few tokens."""
     held = _listed(latest)

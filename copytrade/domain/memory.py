@@ -34,7 +34,7 @@ from enum import Enum
 from attrs import evolve, field, frozen
 
 from copytrade.domain import day as counting
-from copytrade.domain.amounts import CENT
+from copytrade.domain.amounts import CENT, ceiled
 from copytrade.domain.day import Day
 from copytrade.domain.desired import Poll
 from copytrade.domain.exposure import restarts_from
@@ -54,6 +54,8 @@ from copytrade.domain.policy import Policy
 
 FIRST_HOLD_SEC = Decimal(60)
 LONGEST_HOLD_SEC = Decimal(3600)
+_AVERAGE_STEP = Decimal("0.000001")
+_NO_PRICES: Poll = {}
 
 
 class Standing(Enum):
@@ -132,6 +134,7 @@ class Base:
     base: Decimal = field(validator=not_negative)
     moved_at: Decimal = field(default=ZERO, validator=not_negative)  # when we learned the last own fill
     seen: Decimal | None = field(default=None, validator=not_negative)  # the size in the previous complete answer
+    avg_price: Decimal = field(default=ZERO, validator=not_negative)  # pUSD that a share of `base` cost; 0 = unknown
 
 
 @frozen(kw_only=True)
@@ -200,10 +203,13 @@ def ledgers(memory: Memory) -> dict[TokenKey, Ledger]:
     """The ledger of every token that we have traded."""
     bought: dict[TokenKey, Decimal] = {}
     sold: dict[TokenKey, Decimal] = {}
+    paid: dict[TokenKey, Decimal] = {}  # pUSD
     pending: set[TokenKey] = set()
     for order in memory.orders.values():
         sums = bought if order.side is Side.BUY else sold
         sums[order.token_key] = sums.get(order.token_key, ZERO) + order.unfolded
+        if order.side is Side.BUY:
+            paid[order.token_key] = paid.get(order.token_key, ZERO) + order.unfolded * order.price
         if not order.final:
             pending.add(order.token_key)
     return {
@@ -214,9 +220,16 @@ def ledgers(memory: Memory) -> dict[TokenKey, Ledger]:
             moved_at=base.moved_at,
             seen=base.seen,
             final=key not in pending,
+            avg_price=_average(base, bought.get(key, ZERO), paid.get(key, ZERO)),
         )
         for key, base in memory.bases.items()
     }
+
+
+def _average(base: Base, bought: Decimal, paid: Decimal) -> Decimal:
+    """What a share cost us, by our own books: of those whose cost we know. Selling does not change it."""
+    known = (base.base if base.avg_price else ZERO) + bought
+    return ceiled((base.base * base.avg_price + paid) / known, _AVERAGE_STEP) if known > 0 else ZERO
 
 
 def live_and_in_doubt(
@@ -262,11 +275,20 @@ def trades_wanted_after(memory: Memory, listed: Iterable[OrderId]) -> Decimal | 
 # -- orders -----------------------------------------------------------------------------------------------------------
 
 
-def intended(memory: Memory, orders: Iterable[OwnOrder], reported: Poll) -> Memory:
-    """About to be posted. A token that we have never traded gets its ledger, from what is reported now."""
+def intended(
+    memory: Memory, orders: Iterable[OwnOrder], reported: Poll, prices: Mapping[TokenKey, Decimal] = _NO_PRICES
+) -> Memory:
+    """About to be posted. A token that we have never traded gets its ledger, from what is reported now.
+
+    `prices` are the average prices that the feed tells of what it reports, here and below.
+    """
     orders = tuple(orders)
     fresh = {
-        order.token_key: Base(base=reported.get(order.token_key, ZERO), seen=reported.get(order.token_key, ZERO))
+        order.token_key: Base(
+            base=reported.get(order.token_key, ZERO),
+            seen=reported.get(order.token_key, ZERO),
+            avg_price=prices.get(order.token_key, ZERO),
+        )
         for order in orders
         if order.token_key not in memory.bases
     }
@@ -390,6 +412,7 @@ def mine_polled(
     *,
     now: Decimal,
     policy: Policy,
+    prices: Mapping[TokenKey, Decimal] = _NO_PRICES,
 ) -> Memory:
     """A complete answer about our own positions: it is what the next is compared with, and ledgers may start anew."""
     doubted = set(in_doubt)
@@ -403,7 +426,8 @@ def mine_polled(
         witness = None if key in resting else witnesses.get(key)
         base = restarts_from(size, ledger, witness, in_doubt=key in doubted, now=now, policy=policy)
         if base is not None:
-            bases[key] = Base(base=base, moved_at=ledger.moved_at, seen=size)
+            avg_price = ledger.avg_price or prices.get(key, ZERO)
+            bases[key] = Base(base=base, moved_at=ledger.moved_at, seen=size, avg_price=avg_price)
             restarted.add(key)
         else:
             bases[key] = evolve(memory.bases[key], seen=size)
@@ -477,11 +501,26 @@ def unrestored_until(memory: Memory, key: TokenKey, token_id: TokenId | None, po
     return until if base is None else max(until, base.moved_at + policy.fill_grace_sec)
 
 
-def restored(memory: Memory, balances: Mapping[TokenKey, Decimal], reported: Poll, now: Decimal) -> Memory:
+def restored(
+    memory: Memory,
+    balances: Mapping[TokenKey, Decimal],
+    reported: Poll,
+    now: Decimal,
+    prices: Mapping[TokenKey, Decimal] = _NO_PRICES,
+) -> Memory:
     """The exchange's own balance is the ledger's new base. Trades are not added: the feed may hold them already."""
     if memory.recovery is None or not balances:
         return memory
-    bases = {key: Base(base=balance, moved_at=now, seen=reported.get(key, ZERO)) for key, balance in balances.items()}
+    before = ledgers(memory)
+    bases = {
+        key: Base(
+            base=balance,
+            moved_at=now,
+            seen=reported.get(key, ZERO),
+            avg_price=(before[key].avg_price if key in before else ZERO) or prices.get(key, ZERO),
+        )
+        for key, balance in balances.items()
+    }
     return evolve(
         memory,
         bases={**memory.bases, **bases},

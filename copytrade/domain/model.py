@@ -131,6 +131,9 @@ class Ledger:
     moved_at: Decimal = field(default=ZERO, validator=not_negative)  # when we learned the last fill; 0 = long ago
     seen: Decimal | None = field(default=None, validator=not_negative)  # size in the previous answer; None = as now
     final: bool = True  # every trade in the sums is CONFIRMED or FAILED
+    avg_price: Decimal = field(
+        default=ZERO, validator=not_negative
+    )  # pUSD a share of base and bought cost; 0 = unknown
 
     @property
     def believed(self) -> Decimal:

@@ -198,11 +198,11 @@ def _tokens(snapshot: Snapshot) -> Iterator[Token]:
         else:
             book = books.get(token_id)
             live, doubts = open_orders.get(token_id, _NO_ORDERS), in_doubt.get(token_id, _NO_ORDERS)
-        want = want_of(key, polls, policy.follow_ratio)
+        want, ledger = want_of(key, polls, policy.follow_ratio), ledgers.get(key)
         reported = ZERO if my_position is None else my_position.size
-        held = exposure(reported, ledgers.get(key), doubts, snapshot.witnesses.get(key), now=now, policy=policy)
+        held = exposure(reported, ledger, doubts, snapshot.witnesses.get(key), now=now, policy=policy)
         ref = ref_price(book, my_position, target_position)
-        cap = cap_price(ref, my_position)
+        cap = cap_price(ref, my_position, ledger, (*live, *doubts) if live or doubts else _NO_ORDERS)
         want_lo = capped(want.lo, cap, held.hi, policy)
         want_hi = want_lo if want.hi is want.lo else capped(want.hi, cap, held.hi, policy)
         yield new_token(

@@ -184,9 +184,9 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
     quoted = quote(side, token.book, policy)
     price = quoted.price if isinstance(quoted, Quote) else token.ref_price
     least = minimum_size(token.book, quoted if isinstance(quoted, Quote) else None)
-    freed = _freed(token, cancelled) if cancelled else NOTHING_SPENT
+    freed = locked(cancelled) if cancelled else ZERO  # cash that this plan's cancels set free, for this token only
     if side is BUY:
-        sized = _bought(token, gap, budget, freed, price, least, policy)
+        sized = _bought(token, gap, worst, budget.plus_cash(freed), price, least, policy)
     else:
         sized = _sold(token, gap, worst, least, snapshot)
     if not isinstance(sized, Decimal) and sized is not Reason.DUST:
@@ -202,22 +202,20 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
 
     spent = NOTHING_SPENT
     if side is BUY:
-        share = counted_price(token.cap_price)
+        share = max(counted_price(token.cap_price), quoted.price)
         allowed, veto = risk_check(
             token.token_key,
-            token.held.hi + sized,
-            token.held.hi,
-            share,
-            total_notional=total - freed.notional,
+            worst.hi + sized,
+            worst.hi,
+            counted_price(token.cap_price),
+            total_notional=total,
             policy=policy,
         )
         if not allowed:
             assert veto is not None
             return cancels, veto, NOTHING_SPENT
         cost = sized * quoted.price
-        spent = new_budget(notional=sized * share, cash=cost, day=cost)
-        if cancelled:
-            spent = spent.beyond(freed)
+        spent = new_budget(notional=sized * share, cash=max(cost - freed, ZERO), day=cost)
     assert token.token_id is not None, "a token without an id was left alone above"
     place = new_place(
         token_key=token.token_key,
@@ -294,14 +292,6 @@ def _reason_in_band(token: Token, policy: Policy) -> Reason:
     return Reason.IN_BAND
 
 
-def _freed(token: Token, cancelled: tuple[Order, ...]) -> Budget:
-    """What the orders that are cancelled in this plan set free, for this token and no other."""
-    return new_budget(
-        notional=rests(cancelled, BUY) * counted_price(token.cap_price),
-        cash=locked(cancelled),
-    )
-
-
 def _sliced(gap: Decimal, policy: Policy) -> Decimal:
     return floored(clamped(abs(gap), policy.slice_min, policy.slice_max))
 
@@ -309,8 +299,8 @@ def _sliced(gap: Decimal, policy: Policy) -> Decimal:
 def _bought(
     token: Token,
     gap: Decimal,
+    worst: Exposure,
     budget: Budget,
-    freed: Budget,
     price: Decimal | None,
     least: Decimal,
     policy: Policy,
@@ -321,13 +311,14 @@ def _bought(
         sized = least
         if sized > gap + policy.deadband_shares:
             return Reason.DUST
-    # The limits, in the order of their reasons; the caps keep the plain `hi`. (DESIGN 5, 3)
+    # The limits, in the order of their reasons. What is there counts at the cap price, the new order at its own where
+    # that is more: one that takes pays more than the middle of the book.
     share = counted_price(token.cap_price)
-    if (token.held.hi + sized) * share > policy.max_notional_per_token:
-        sized = floored(policy.max_notional_per_token / share - token.held.hi)
-        if sized < least:
-            return Reason.TOKEN_CAP
-    sized = _affordable(sized, share, budget.notional + freed.notional)
+    new = share if price is None or price <= share else price
+    sized = _affordable(sized, new, policy.max_notional_per_token - worst.hi * share)
+    if sized < least:
+        return Reason.TOKEN_CAP
+    sized = _affordable(sized, new, budget.notional)
     if sized < least:
         return Reason.TOTAL_CAP
     if budget.day is not None and price is not None:
@@ -335,7 +326,7 @@ def _bought(
         if sized < least:
             return Reason.DAILY_SPEND
     if budget.cash is not None and price is not None:
-        sized = _affordable(sized, price, budget.cash + (freed.cash or ZERO))
+        sized = _affordable(sized, price, budget.cash)
         if sized < least:
             return Reason.NO_CASH
     return sized

@@ -1,22 +1,24 @@
 """How much may still be bought: the caps on notional, the cash, and the last veto before a BUY.
 
 Rule 1: a cap may stop growth; it never causes a sale.
-Rule 2: a share counts at the greater of the market's price and what we paid, so a falling price buys nothing more.
-Rule 3: under the total cap and in the cash, every live BUY of ours counts whole. What a BUY that is cancelled in this
-        plan frees serves its own token only, since the cancel may still lose the race with a fill. Of what a day may
-        cost it frees nothing: that is never exceeded, whatever fills.
+Rule 2: a share counts at the greatest of the market's price, what we paid and what our orders may pay, so a falling
+        price buys nothing more; a new order counts at its own price where that is higher still.
+Rule 3: under the caps, every live BUY of ours counts whole, one that is cancelled in this plan too: the cancel may lose
+        the race with a fill, or with a part of one. The cash that such a BUY frees serves its own token only. Of what a
+        day may cost it frees nothing either: that is never exceeded, whatever fills.
 
 Not here: who gets it first (plan.py).   Read next: quote.py
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from attrs import frozen
 
 from copytrade.domain.amounts import floored
-from copytrade.domain.model import ONE, ZERO, Book, Exposure, Position, Reason, TokenKey
+from copytrade.domain.model import ONE, ZERO, Book, Exposure, Ledger, Order, Position, Reason, Side, TokenKey
 from copytrade.domain.policy import Policy
 from copytrade.domain.records import maker
 
@@ -37,13 +39,11 @@ class Budget:
             day=_less(self.day, spent.day),
         )
 
-    def beyond(self, freed: Budget) -> Budget:
-        """What is taken of what all tokens share, once what the token itself has freed is used up; a day frees none."""
-        return new_budget(
-            notional=max(self.notional - freed.notional, ZERO),
-            cash=max((self.cash or ZERO) - (freed.cash or ZERO), ZERO),
-            day=self.day,
-        )
+    def plus_cash(self, freed: Decimal) -> Budget:
+        """The same with more cash."""
+        if self.cash is None or freed == ZERO:
+            return self
+        return new_budget(notional=self.notional, cash=self.cash + freed, day=self.day)
 
 
 def _less(left: Decimal | None, spent: Decimal | None) -> Decimal | None:
@@ -88,9 +88,25 @@ def current_price(book: Book | None, mine: Position | None, target: Position | N
     return (book.last_trade_price or None) if book is not None else None
 
 
-def cap_price(ref: Decimal | None, mine: Position | None) -> Decimal | None:
-    """What a share counts under the caps: the greater of `ref` and what we paid on average."""
-    return ref if ref is None or mine is None or mine.avg_price <= ref else mine.avg_price
+def cap_price(
+    ref: Decimal | None, mine: Position | None, ledger: Ledger | None = None, orders: Iterable[Order] = ()
+) -> Decimal | None:
+    """What a share counts under the caps: the greatest of `ref`, what we paid on average, what our `orders` may pay.
+
+    The feed's average is as late as the feed, and not there at all for what it does not list yet, so that of our own
+    books counts beside it.
+    """
+    if ref is None:
+        return None
+    price = ref
+    if mine is not None and mine.avg_price > price:
+        price = mine.avg_price
+    if ledger is not None and ledger.avg_price > price:
+        price = ledger.avg_price
+    for order in orders:
+        if order.side is Side.BUY and order.price > price:
+            price = order.price
+    return price
 
 
 def counted_price(price: Decimal | None) -> Decimal:

@@ -358,6 +358,11 @@ def _seen(_: _World, token: _Token, size: str) -> None:
     token.kept(seen=Decimal(size))
 
 
+@_clause("paid N")
+def _paid(_: _World, token: _Token, price: str) -> None:
+    token.kept(avg_price=Decimal(price))
+
+
 @_clause("unsettled")
 def _unsettled(_: _World, token: _Token) -> None:
     token.kept(final=False)

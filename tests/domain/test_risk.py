@@ -95,8 +95,9 @@ def test_want_under_the_cap_of_the_token(world, want):
         ("want 203.01, hold 200, book 0.49/0.51, cap 50", "nothing: TOKEN_CAP"),
         ("want 150, hold 200, book 0.49/0.51, cap 50", "SELL 25 @ 0.51"),
         ("want 1000, hold 80, book 0.49/0.51, avg 0.6, cap 50", "nothing: TOKEN_CAP"),  # 83.33 shares at what we paid
-        # a requote: the caps keep the plain hi, which is 80; the gap does not (a named regression, see the commit)
-        ("want 1000, hold 80, live BUY 16 @ 0.49 age 91, book 0.49/0.51, cap 50", "cancel live EXPIRED; BUY 5 @ 0.49"),
+        # a requote: of the 16 that are cancelled any part may have filled, which leaves 4, or 5
+        ("want 1000, hold 80, live BUY 16 @ 0.49 age 91, book 0.49/0.51, cap 50", "cancel live EXPIRED: TOKEN_CAP"),
+        ("want 1000, hold 80, live BUY 15 @ 0.49 age 91, book 0.49/0.51, cap 50", "cancel live EXPIRED; BUY 5 @ 0.49"),
     ],
 )
 def test_the_cap_of_the_token(world, what):
@@ -138,29 +139,25 @@ A = "A: want 100, book 0.49/0.51"  # 0.5 a share
             "A BUY 25 @ 0.49 | B nothing: RESTING",
         ),
         (f"{A}, total 20 | B: want 0, hold 20, price 0.5, live SELL 20 @ 0.6", "A BUY 20 @ 0.49 | B nothing: RESTING"),
-        # what a cancelled BUY frees serves its own token only: the cancel may still lose the race with a fill
+        # what a BUY that is cancelled may still cost counts for all: the cancel may lose the race with a fill
         (
             f"{A}, total 20 | B: want 30, book 0.49/0.51, live BUY 20 @ 0.49 age 91",
-            "A BUY 20 @ 0.49 | B cancel live EXPIRED; BUY 10 @ 0.49",
+            "A BUY 20 @ 0.49 | B cancel live EXPIRED: TOTAL_CAP",
         ),
         (
             f"{A}, total 10 | B: want 30, book 0.49/0.51, live BUY 20 @ 0.49 age 91",
-            "A nothing: TOTAL_CAP | B cancel live EXPIRED; BUY 10 @ 0.49",
+            "A nothing: TOTAL_CAP | B cancel live EXPIRED: TOTAL_CAP",
         ),
         (
-            f"{A}, total 15 | B: want 60, book 0.49/0.51, live BUY 20 @ 0.49 age 91",
-            "A BUY 10 @ 0.49 | B cancel live EXPIRED; BUY 20 @ 0.49",
+            "A: want 27, book 0.49/0.51, total 14 | B: want 28, book 0.49/0.51, live BUY 20 @ 0.49 age 91",
+            "A nothing: TOTAL_CAP | B cancel live EXPIRED; BUY 8 @ 0.49",  # B comes first
         ),
-        (
-            "A: want 27, book 0.49/0.51, total 10 | B: want 28, book 0.49/0.51, live BUY 20 @ 0.49 age 91",
-            "A nothing: TOTAL_CAP | B cancel live EXPIRED; BUY 8 @ 0.49",  # B comes first, and needs less than it freed
-        ),
-        # what is being bought counts for those that come after, and only what was not freed
+        # what is being bought counts for those that come after
         (f"{A}, total 15 | B: want 90, book 0.49/0.51", "A BUY 25 @ 0.49 | B BUY 5 @ 0.49"),
         (f"{A}, total 14.99 | B: want 90, book 0.49/0.51", "A BUY 25 @ 0.49 | B nothing: TOTAL_CAP"),
         (
             f"{A}, total 25, live BUY 20 @ 0.49 age 91 | B: want 70, book 0.49/0.51",
-            "A cancel live EXPIRED; BUY 25 @ 0.49 | B BUY 25 @ 0.49",
+            "A cancel live EXPIRED; BUY 25 @ 0.49 | B BUY 5 @ 0.49",
         ),
         # the largest gap (|delta| x ref_price) first, ties by token_key
         (
@@ -187,6 +184,37 @@ def test_a_combo_counts_under_no_cap():
     combo = "key 0x0399f3c9aa7360ee8fd03463733e451b460000000000000000000000000000:0"
     world = f"{A}, total 20 | B: {combo}, hold 30, price 0.5"
     assert outcome(world).split(" | ")[1] == "A BUY 25 @ 0.49"
+
+
+class TestCapsAreKeptByCost:
+    """A cap is pUSD that were paid, or may have to be: the simulation counts them (tests/simulation/oracle.py)."""
+
+    @pytest.mark.parametrize(
+        ("world", "what"),
+        [
+            # 24 shares at 0.50, the middle, were 12; at 0.51, which a taker pays, they would be 12.24 (seed 78)
+            ("want 24, book 0.49/0.51, taker, cap 12", "BUY 23.52 @ 0.51 taking"),
+            ("want 24, book 0.49/0.51, taker, total 12", "BUY 23.52 @ 0.51 taking"),
+        ],
+    )
+    def test_an_order_counts_at_what_it_pays(self, world, what):
+        assert outcome(world) == what
+
+    @pytest.mark.parametrize(
+        ("world", "what"),
+        [
+            # 20 were bought at 0.6; the price has fallen, and the feed does not list them yet (seed 337)
+            ("want 1000, hold 0, ledger 0+20 age 9, paid 0.6, book 0.29/0.31, cap 12", "nothing: TOKEN_CAP"),
+            ("want 1000, hold 0, ledger 20, paid 0.6, book 0.29/0.31, cap 12", "nothing: TOKEN_CAP"),
+            ("want 1000, hold 0, ledger 20, book 0.29/0.31, cap 12", "BUY 20 @ 0.29"),  # unknown what they cost
+            (
+                "want 1000, hold 0, gone BUY 20 @ 0.6, book 0.29/0.31, cap 12",
+                "nothing: TOKEN_CAP",
+            ),  # it may have filled
+        ],
+    )
+    def test_a_share_counts_at_what_our_own_books_say_it_cost(self, world, what):
+        assert outcome(world) == what
 
 
 @pytest.mark.parametrize(
