@@ -2,6 +2,7 @@
 #
 #   make demo     watch it copy a wallet on the embedded exchange: no key, no money (ARGS="..." are handed on)
 #   make test     the tests            (ARGS="..." are handed to pytest)
+#   make soak     the whole loop against a hostile world, by seeds, on all cores (SEEDS=10000, CYCLES=200)
 #   make check    format, lint, types, import contracts, docs
 #   make docs     the site of docs/, in build/site
 #   make bench    measure it, and write docs/performance.md (BASE=revision measures that one beside it, in the same run)
@@ -10,12 +11,14 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench lock clean
+.PHONY: help demo test soak check docs bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 ARGS ?=
+SEEDS ?= 1000
+CYCLES ?= 200
 
 help:
 	@sed -n 's/^#   make/make/p' Makefile
@@ -25,6 +28,9 @@ demo: $(VENV)/.runtime $(VENV)/.self
 
 test: $(VENV)/.dev $(VENV)/.self
 	$(BIN)/python -m pytest -n auto --dist loadscope $(ARGS)
+
+soak: $(VENV)/.dev $(VENV)/.self
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --cycles $(CYCLES) $(ARGS)
 
 check: $(VENV)/.dev $(VENV)/.self
 	$(BIN)/ruff format --check .

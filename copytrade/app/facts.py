@@ -56,7 +56,10 @@ def tops(books: Mapping[TokenId, FullBook], live: Mapping[TokenId, tuple[Order, 
 
 def with_ids(positions: Positions, ids: Mapping[TokenKey, TokenId]) -> Positions:
     """The positions with these ids and no others: what a row itself claims is not signed for."""
-    rows = tuple(evolve(row, token_id=ids.get(row.token_key)) for row in positions.positions)
+    rows = tuple(
+        row if row.token_id == ids.get(row.token_key) else evolve(row, token_id=ids.get(row.token_key))
+        for row in positions.positions
+    )
     return evolve(positions, positions=rows)
 
 

@@ -1,32 +1,63 @@
-"""What goes wrong, decided by dice at every single request.
+"""What goes wrong, decided by dice: at every request, between question and answer, between cycles, at every file write.
 
-`Chaos` stands where the world's faults stand: whoever asks the world anything asks it first. There it lets time pass,
-lets the market and the leader move, and says how this request fails. Each kind of trouble has a name; a name in
-`without` never happens (its dice are rolled all the same, so that the rest of the story stays as it was if it can).
+Each kind of trouble has a name. Whether it strikes is rolled each time it could; `without` leaves kinds out, `only`
+leaves nothing but the named strikes (cycle, kind). So that leaving one out changes as little as possible of the rest,
+the dice are thrown anew for each cycle, and what a strike does is decided by dice of its own.
+
+A seed is divided into phases of some cycles. In each, some kinds rage, some rest: all at once would keep the program
+from ever doing anything, and what hides between two kinds of trouble shows when the others are silent.
+
+Not here: what the deeds do to the world (deeds.py), how an answer is spoilt (line.py).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from random import Random
 
-from copytrade.adapters.simulated.faults import Endpoint, Fault, Faults, Kind
-from copytrade.adapters.simulated.records import Mode
-from copytrade.adapters.simulated.scenario import LEADER, quote, yes_of
-from copytrade.adapters.simulated.world import World
 from copytrade.domain.model import ZERO
 
-KINDS = (
-    "lag", "flip", "freeze", "short list", "bad answer", "lost post", "lost cancel", "refusal", "fill", "book",
-    "leader", "slow", "mode", "vanish", "crash", "disk", "lost state",
-)  # fmt: skip
-_READS = {
-    Endpoint.POSITIONS_V2, Endpoint.BOOKS, Endpoint.OPEN_ORDERS, Endpoint.ORDER, Endpoint.TRADES, Endpoint.BALANCE,
-    Endpoint.REFRESH, Endpoint.TIME, Endpoint.GAMMA_MARKETS,
-}  # fmt: skip
-_CENT = Decimal("0.01")
+# Kind -> what it is, in the words of docs/reliability.md.
+KINDS = {
+    "fill": "the market takes one of our orders, or a part of it, at any moment",
+    "book": "prices jump, books get thin, one-sided or empty",
+    "leader": "the leader grows, shrinks, leaves or flips a position",
+    "lag": "a positions feed lags by up to 20 minutes",
+    "flip": "a positions feed answers now and then with an older state",
+    "freeze": "a positions feed stands still",
+    "short list": "a list of positions is cut short, has a row twice or no end",
+    "bad answer": "a read fails: 425, 429, 500, 503, garbage, a dropped connection",
+    "slow": "a request takes up to 25 s to arrive",
+    "late answer": "an answer takes up to 8 s to come back, and the world goes on",
+    "lost post": "a post's answer is lost, before or after it took effect",
+    "late post": "a post without an answer takes effect half a minute later",
+    "refused post": "a whole batch is answered with 400, 425, 429, 500 or 503",
+    "refused leg": "one order of a batch is refused, with one of the exchange's reasons",
+    "lost leg": "one order of a batch is answered with nonsense; it may rest or not",
+    "lost cancel": "a cancel's answer is lost, before or after it took effect, or it takes effect later",
+    "vanish": "the exchange takes an order down by itself",
+    "late orders": "young orders are in no listing and no look-up for up to 20 s",
+    "late trades": "trades are listed up to a minute late",
+    "failed trade": "a trade fails after it matched",
+    "forgetful": "closed orders are not found any more",
+    "tick": "a market's tick changes",
+    "closed": "a market takes no orders for a while, or has no book",
+    "resolved": "a market is resolved",
+    "drained": "the cash is taken out of the wallet, or comes back",
+    "own order": "the user places or cancels an order of his own",
+    "stale balance": "the exchange's balances are cached and old",
+    "mode": "the exchange restarts, is post-only, cancel-only or disabled",
+    "stop": "the run is stopped and started again",
+    "crash": "the process dies at an await or inside a file write",
+    "power cut": "the machine dies with it: what was not synced is lost or torn",
+    "downtime": "it takes up to 15 minutes until the next start",
+    "disk": "a file write fails",
+    "lost state": "the state file is cut or gone at a start, perhaps its backup too",
+}
+_MOODS = (0.0, 0.0, 0.3, 1.0, 1.0, 2.5, 6.0)  # how a kind rages in one phase
+_ALWAYS = ("fill", "leader")  # without these nothing would ever be done
 
 
 class Crash(BaseException):
@@ -45,160 +76,86 @@ class VirtualClock:
     async def sleep(self, seconds: Decimal) -> None:
         self.time += max(seconds, ZERO)
 
-    def pass_ms(self, least: int, most: int, dice: Random) -> None:
-        self.time += Decimal(dice.randint(least, most)).scaleb(-3)
+    def pass_ms(self, milliseconds: int) -> None:
+        self.time += Decimal(milliseconds).scaleb(-3)
 
 
-class Chaos(Faults):
-    """The faults of one seed's world."""
+class Chaos:
+    """The dice of one seed, and the story of what they did."""
 
-    def __init__(self, seed: int, clock: VirtualClock, without: frozenset[str]) -> None:
-        super().__init__()
-        self.dice = Random(seed)
+    def __init__(
+        self,
+        seed: int,
+        clock: VirtualClock,
+        without: Collection[str] = (),
+        only: Collection[tuple[int, str]] | None = None,
+    ) -> None:
         self.clock = clock
-        self.without = without
+        self.dice = Random(seed)  # of the strike in hand
+        self.world_dice = Random(seed)  # the engine's own: flips, fails
         self.count: Counter[str] = Counter()
-        self.story: list[tuple[Decimal, str, str]] = []  # when, token id or "", words
+        self.struck: dict[tuple[int, str], None] = {}  # in the order of time
+        self.story: list[tuple[int, Decimal, str, str]] = []  # cycle, when, token id or "", words
         self.calm = False
-        self.check: Callable[[], None] = lambda: None
-        self.rate = {kind: self.dice.choice((0.2, 1.0, 1.0, 2.5, 5.0)) for kind in KINDS}
-        self._world: World | None = None
-        self._tokens: list[str] = []
+        self.dead = False  # the process of this life
+        self.cycle = 0
+        self.rate: dict[str, float] = dict.fromkeys(KINDS, 1.0)
+        self._seed = seed
+        self._rolls = Random(seed)
+        self._without = frozenset(without)
+        self._only = None if only is None else frozenset(only)
+        self._phase_ends = 0
+        self._phases = Random(f"{seed} phases")
 
-    def join(self, world: World, tokens: int) -> None:
-        self._world = world
-        self._tokens = [yes_of(world, number) for number in range(tokens)]
+    # -- dice -----------------------------------------------------------------------------------------------------
 
-    @property
-    def world(self) -> World:
-        assert self._world is not None
-        return self._world
-
-    def name(self, token_id: str) -> str:
-        known = self.world.exchange.market_of(token_id)
-        return known[0].slug if known else token_id[:8]
-
-    def tell(self, words: str, token_id: str = "") -> None:
-        self.story.append((self.clock.now(), token_id, words))
+    def begin_cycle(self, number: int) -> None:
+        """The dice of this cycle, whatever happened in the others."""
+        self.cycle = number
+        self._rolls.seed(self._seed * 1_000_003 + number)
+        self.world_dice.seed(self._seed * 1_000_003 - number)
+        if number >= self._phase_ends:
+            self._phase_ends = number + self._phases.randint(12, 40)
+            quiet = self._phases.random() < 0.12
+            for kind in KINDS:
+                mood = self._phases.choice(_MOODS)
+                self.rate[kind] = max(mood, 0.7) if kind in _ALWAYS else 0.0 if quiet else mood
 
     def happens(self, kind: str, chance: float) -> bool:
-        """Roll. True, and counted, when this kind of trouble strikes now."""
-        strikes = self.dice.random() < chance * self.rate[kind]
-        if not strikes or self.calm or kind in self.without:
+        """Roll. True, and counted, when this kind of trouble strikes now; `dice` are then its own."""
+        roll = self._rolls.random()
+        if roll >= chance * self.rate[kind] or self.calm or kind in self._without:
             return False
+        if self._only is not None and (self.cycle, kind) not in self._only:
+            return False
+        self.dice.seed(roll)
         self.count[kind] += 1
+        self.struck[self.cycle, kind] = None
         return True
 
-    def crash(self, where: str) -> None:
-        """Perhaps the process dies here."""
-        if self.happens("crash", 0.003):
-            self.tell(f"CRASH {where}")
-            raise Crash(where)
+    def some_ms(self, least: int, most: int) -> int:
+        """How long a request takes when nothing is wrong."""
+        return least + int(self._rolls.random() * (most - least))
 
-    def take(self, endpoint: Endpoint) -> Fault | None:
-        """A request is made."""
-        self.crash(f"at {endpoint}")
-        self.clock.pass_ms(20, 400, self.dice)
-        if self.happens("slow", 0.01):
-            self.clock.pass_ms(3_000, 25_000, self.dice)
-        self.world.now()
-        self.disturb()
-        self.check()
-        return self._fault(endpoint)
+    def steps(self) -> int:
+        """How often others come first while an answer is on its way."""
+        return int(self._rolls.random() * 3)
 
-    def disturb(self) -> None:
-        """The market and the leader move, perhaps."""
-        if self.happens("fill", 0.12):
-            self.fill()
-        if self.happens("book", 0.01):
-            token_id = self.dice.choice(self._tokens)
-            mid = Decimal(self.dice.randint(45, 55)) / 100
-            self.tell(f"the book of {self.name(token_id)} moves to {mid}", token_id)
-            quote(self.world.exchange, token_id, str(mid))
-        if self.happens("leader", 0.015):
-            self._leader()
-        if self.happens("vanish", 0.005) and (live := self._live()):
-            order_id = self.dice.choice(live)
-            self.tell(f"the exchange takes {order_id[-4:]} down", self.world.exchange.orders[order_id].token_id)
-            self.world.exchange.vanish(order_id)
+    # -- the end of a life --------------------------------------------------------------------------------------------
 
-    def fill(self, share: Decimal | None = None) -> None:
-        """The outside world takes (a part of) one of our orders."""
-        exchange, live = self.world.exchange, self._live()
-        if not live:
-            return
-        order = exchange.orders[self.dice.choice(live)]
-        part = self.dice.choice((Decimal(1), Decimal(1), Decimal("0.5"), Decimal("0.13"))) if share is None else share
-        size = max((order.rest * part).quantize(_CENT), _CENT)
-        self.tell(f"the market takes {size} of {order.side.value} {order.size} ({order.order_id[-4:]})", order.token_id)
-        exchange.hit(order.order_id, min(size, order.rest))
+    def crash(self, where: Callable[[], str] | str, chance: float = 0.0025) -> None:
+        """Perhaps the process dies here; once it is dead, nothing of it does anything any more."""
+        if self.dead:
+            raise Crash
+        if self.happens("crash", chance):
+            self.die(where if isinstance(where, str) else where())
 
-    def _live(self) -> list[str]:
-        """Our own resting orders; the user's are left alone."""
-        wallets = self.world.exchange.wallets.values()
-        live = [order_id for each in wallets for order_id in each.live]
-        return [order_id for order_id in live if self.world.exchange.orders[order_id].api_key != "user"]
+    def die(self, where: str) -> None:
+        self.tell(f"CRASH {where}")
+        self.dead = True
+        raise Crash
 
-    def _leader(self) -> None:
-        token_id = self.dice.choice(self._tokens)
-        before = self.world.exchange.wallets[LEADER].shares.get(token_id, ZERO)
-        size = self.dice.choice(
-            (ZERO, before / 2, before + 50, before * 2, Decimal(100), Decimal(self.dice.randint(1, 400)))
-        )
-        size = min(size, Decimal(500)).quantize(_CENT)
-        self.tell(f"the leader goes from {before} to {size} of {self.name(token_id)}", token_id)
-        self.world.exchange.hold(LEADER, token_id, size, Decimal("0.5"))
+    # -- the story ----------------------------------------------------------------------------------------------------
 
-    def between_cycles(self, me: str) -> None:
-        """The feeds change their manners, perhaps."""
-        now = self.world.exchange.now
-        if self.happens("mode", 0.02):
-            self.world.exchange.mode = self.dice.choice(tuple(Mode))
-            self.tell(f"the exchange is in mode {self.world.exchange.mode}")
-        elif self.dice.random() < 0.3:
-            self.world.exchange.mode = Mode.NORMAL
-        for who, wallet in (("leader", LEADER), ("me", me)):
-            feed = self.world.feed(wallet)
-            if self.happens("lag", 0.05):
-                feed.lag_sec = Decimal(self.dice.choice((0, 5, 30, 90, 300, 1200)))
-                self.tell(f"the feed of {who} lags by {feed.lag_sec} s")
-            if self.happens("flip", 0.05):
-                feed.flip_chance = self.dice.choice((0.0, 0.2, 0.5))
-                feed.flip_sec = Decimal(self.dice.choice((30, 120, 600)))
-                self.tell(f"the feed of {who} flips back {feed.flip_chance} of the time, up to {feed.flip_sec} s")
-            if self.happens("freeze", 0.02):
-                feed.freeze(now)
-                self.tell(f"the feed of {who} freezes")
-            elif feed.frozen_at is not None and self.dice.random() < 0.1:
-                feed.thaw()
-                self.tell(f"the feed of {who} thaws")
-
-    def settle(self, me: str) -> None:
-        """Calm: nothing goes wrong from here on, and the feeds are punctual."""
-        self.calm = True
-        self.tell("calm")
-        self.world.exchange.mode = Mode.NORMAL
-        for wallet in (LEADER, me):
-            feed = self.world.feed(wallet)
-            feed.thaw()
-            feed.lag_sec, feed.flip_chance = ZERO, 0.0
-
-    def _fault(self, endpoint: Endpoint) -> Fault | None:
-        if endpoint is Endpoint.POSITIONS_V2 and self.happens("short list", 0.04):
-            kind = self.dice.choice((Kind.NEGATIVE, Kind.DUPLICATES, Kind.ENDLESS))
-            self.tell(f"a list of positions is cut short ({kind})")
-            return Fault(kind=kind)
-        if endpoint in _READS and self.happens("bad answer", 0.03):
-            kind = self.dice.choice((Kind.STATUS, Kind.GARBAGE, Kind.DROP))
-            self.tell(f"{endpoint}: {kind}")
-            return Fault(kind=kind, status=self.dice.choice((425, 429, 500, 503)))
-        lost = {Endpoint.POST_ORDERS: "lost post", Endpoint.CANCEL_ORDERS: "lost cancel"}.get(endpoint)
-        if lost is not None and self.happens(lost, 0.12):
-            after = self.dice.random() < 0.6
-            self.tell(f"{endpoint}: the answer is lost, {'after' if after else 'before'} it took effect")
-            return Fault(kind=self.dice.choice((Kind.DROP, Kind.GARBAGE, Kind.HTML)), after_effect=after)
-        if endpoint is Endpoint.POST_ORDERS and self.happens("refusal", 0.05):
-            status = self.dice.choice((400, 425, 429, 500, 503))
-            self.tell(f"{endpoint}: {status}")
-            return Fault(kind=Kind.STATUS, status=status)
-        return None
+    def tell(self, words: str, token_id: str = "") -> None:
+        self.story.append((self.cycle, self.clock.now(), token_id, words))

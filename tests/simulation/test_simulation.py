@@ -1,33 +1,45 @@
-"""The whole loop keeps the laws of DESIGN 4 under everything that these seeds do to it."""
+"""The whole loop keeps the laws of DESIGN under everything that these seeds do to it; bugs that it found, by name."""
 
 from __future__ import annotations
 
-import asyncio
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 
-from copytrade.domain.memory import Base, Evidence, Memory, OwnOrder, Standing, Traded, ledgers, observed
+from copytrade.domain.memory import (
+    Base,
+    Evidence,
+    Memory,
+    OwnOrder,
+    Standing,
+    Traded,
+    ledgers,
+    mine_polled,
+    observed,
+    recovering,
+    restored,
+)
 from copytrade.domain.model import Side
 from copytrade.domain.policy import Policy
-from tests.simulation.__main__ import story_of
 from tests.simulation.chaos import KINDS
-from tests.simulation.oracle import Oracle, Violation
-from tests.simulation.seeds import Run, simulate
+from tests.simulation.oracle import Oracle
+from tests.simulation.seeds import simulate
+from tests.simulation.shrink import Recipe, smallest, story_of
 
-SEEDS, IN_ONE, CYCLES = 160, 10, 60
+SEEDS, IN_ONE, CYCLES = 240, 10, 60
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, IN_ONE))
 def test_no_seed_breaks_a_law(first: int) -> None:
     for seed in range(first, first + IN_ONE):
-        if simulate(seed, CYCLES).violation:
-            pytest.fail(story_of(seed, CYCLES), pytrace=False)
+        if simulate(seed, CYCLES, told=False).violation:
+            pytest.fail(story_of(Recipe(seed=seed, cycles=CYCLES)), pytrace=False)
 
 
 def test_every_kind_of_trouble_strikes() -> None:
-    struck = {kind for seed in range(30) for kind, count in simulate(seed, CYCLES).faults.items() if count}
-    assert struck == set(KINDS)
+    struck = {kind for seed in range(40) for kind, count in simulate(seed, CYCLES, told=False).faults.items() if count}
+    assert struck == KINDS.keys()
 
 
 def test_a_seed_tells_the_same_story_again() -> None:
@@ -35,11 +47,20 @@ def test_a_seed_tells_the_same_story_again() -> None:
 
 
 def test_the_oracle_sees_a_fill_past_want(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the laws are checked by must itself be able to fail: an oracle that was told of no want."""
-    monkeypatch.setattr(Oracle, "told", lambda self, _: self._told.append((self._world.exchange.now, {})))
-    run = Run(3, frozenset(KINDS))
-    with pytest.raises(Violation, match="past want: a BUY"):
-        _live(run)
+    """What the laws are checked by must itself be able to fail: an oracle that is told of a leader without positions.
+
+    The story is cut down to what it takes, and its recipe tells it again.
+    """
+    told = Oracle.told
+    monkeypatch.setattr(
+        Oracle, "told", lambda self, wallet, positions: told(self, wallet, evolve(positions, positions=()))
+    )
+    recipe, outcome = smallest(Recipe(seed=3, cycles=CYCLES))
+    assert outcome.violation.startswith("past want: a BUY")
+    assert recipe.only is not None
+    assert {kind for _, kind in recipe.only} <= {"fill", "book"}
+    assert recipe.run() == outcome
+    assert recipe.command() in story_of(recipe)
 
 
 def test_a_narrower_reading_of_trades_takes_no_fill_back() -> None:
@@ -78,9 +99,22 @@ def test_an_order_may_rest_until_its_listing_is_answered() -> None:
         assert ("0xa" not in after.orders) is settled
 
 
-def _live(run: Run) -> None:
-    loop = asyncio.new_event_loop()
-    try:
-        run.live(loop, 60)
-    finally:
-        loop.close()
+def test_what_we_paid_outlives_the_start_of_a_ledger() -> None:
+    """Seed 337: the feed fell back by 20 minutes, listed nothing and so told no average price; the book had fallen too.
+
+    What we had bought at 0.49 counted under the caps at 0.39, and so more was bought than a cap allows.
+    """
+    order = OwnOrder(
+        order_id="0xa", token_key="0xc:0", token_id="1", side=Side.BUY, price=Decimal("0.49"), size=Decimal(15),
+        ts=Decimal(100), expiration=Decimal(290), standing=Standing.SETTLED, matched=Decimal(15), traded=Decimal(15),
+        confirmed=Decimal(15),
+    )  # fmt: skip
+    base = Base(base=Decimal(5), moved_at=Decimal(150), avg_price=Decimal("0.25"))
+    memory = Memory(orders={"0xa": order}, bases={"0xc:0": base})
+    assert ledgers(memory)["0xc:0"].avg_price == Decimal("0.43")
+    quiet = mine_polled(memory, {"0xc:0": Decimal(20)}, {}, (), now=Decimal(900), policy=Policy())
+    quiet = mine_polled(quiet, {"0xc:0": Decimal(20)}, {}, (), now=Decimal(920), policy=Policy())
+    assert not quiet.orders
+    assert ledgers(quiet)["0xc:0"].avg_price == Decimal("0.43")
+    again = restored(recovering(quiet, Decimal(950)), {"0xc:0": Decimal(20)}, {}, Decimal(1100))
+    assert ledgers(again)["0xc:0"].avg_price == Decimal("0.43")

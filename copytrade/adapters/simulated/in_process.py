@@ -338,10 +338,10 @@ class SimulatedAccount:
         if stopped is None and not self._exchange.spend_orders(self._wallet.signer, len(batch)):
             stopped = (429, TOO_MANY)
         if stopped is not None:
-            return [_refused(each.order_id, stopped[1], stopped[0]) for each in batch]
+            return [refused(each.order_id, stopped[1], stopped[0]) for each in batch]
         if self._wallet.banned or self._wallet.closed_only:
             words = "address banned" if self._wallet.banned else "address in closed only mode"
-            return [_refused(each.order_id, words, 400) for each in batch]
+            return [refused(each.order_id, words, 400) for each in batch]
         posted = [(each, self._exchange.post(self._new(each))) for each in batch]
         if fault is not None and fault.kind is not Kind.NONE:
             return [PostAnswer(order_id=each.order_id, fate=PostFate.UNKNOWN, words=_LOST) for each in batch]
@@ -392,12 +392,12 @@ def _open_order(order: SimOrder) -> OpenOrder:
 
 def _answer(order: SignedOrder, answer: Posted) -> PostAnswer:
     if answer.error:
-        return _refused(order.order_id, answer.error, 200)
+        return refused(order.order_id, answer.error, 200)
     matched = answer.taking if order.side.value == "BUY" else answer.making
     return PostAnswer(order_id=order.order_id, fate=PostFate.ACCEPTED, matched=matched)
 
 
-def _refused(order_id: OrderId, words: str, status: int) -> PostAnswer:
+def refused(order_id: OrderId, words: str, status: int) -> PostAnswer:
     """A refusal by its words; words that prove nothing leave the order's fate unknown."""
     definite = not leaves_doubt(words) if status == 200 else says_no(status, words)
     if not definite:
@@ -410,4 +410,4 @@ def _all(batch: Sequence[SignedOrder], fault: Fault) -> list[PostAnswer]:
     """What a fault before the effect says of a batch: only a status with words, or one that is definite, refuses it."""
     if fault.kind is not Kind.STATUS:
         return [PostAnswer(order_id=each.order_id, fate=PostFate.UNKNOWN, words=_LOST) for each in batch]
-    return [_refused(each.order_id, fault.words, fault.status) for each in batch]
+    return [refused(each.order_id, fault.words, fault.status) for each in batch]
