@@ -52,6 +52,7 @@ __all__ = [
     "found_at",
     "jitter",
     "journal_lines",
+    "last_lines",
     "open_journal",
     "open_tape",
     "opened",
@@ -499,6 +500,11 @@ async def practice(folder: Path, *, port: int) -> AsyncIterator[Practice]:
             "--key-file": str(key_file),
         }
         yield Practice(flags=tuple(flags.items()), told=told)
+
+
+def last_lines(journal_dir: Path, most: int) -> list[bytes]:
+    """The last lines of a journal, newest first, without touching it. Raises OSError."""
+    return list(JournalFolder(journal_dir).newest_first(most))
 
 
 def journal_lines(folder: Path) -> Iterator[bytes]:

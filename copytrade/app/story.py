@@ -112,15 +112,14 @@ def sums_of(snapshot: Snapshot, plan: Plan) -> Sums:
     mine = {row.token_key: row for row in snapshot.mine.positions}
     spoken_for = (snapshot.open_orders, snapshot.in_doubt, snapshot.foreign_orders)
     taken = sum((locked(orders) for kind in spoken_for for orders in kind.values()), ZERO)
-    counted = sum(
-        (
-            (one.hi + rests(snapshot.open_orders.get(one.token_id or "", ()), Side.BUY))
-            * counted_price(cap_price(one.ref_price, mine.get(one.token_key or "")))
-            for one in plan.decisions
-            if one.reason not in (Reason.COMBO, Reason.REDEEMABLE, Reason.NOT_OURS)
-        ),
-        ZERO,
-    )
+    counted = ZERO
+    for one in plan.decisions:
+        if one.reason in (Reason.COMBO, Reason.REDEEMABLE, Reason.NOT_OURS):
+            continue
+        key, live = one.token_key or "", snapshot.open_orders.get(one.token_id or "", ())
+        ours = (*live, *snapshot.in_doubt.get(one.token_id or "", ()))
+        price = cap_price(one.ref_price, mine.get(key), snapshot.ledgers.get(key), ours)
+        counted += (one.hi + rests(live, Side.BUY)) * counted_price(price)
     return Sums(
         cash=snapshot.cash,
         cash_free=None if snapshot.cash is None else max(snapshot.cash - taken, ZERO),

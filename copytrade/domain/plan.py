@@ -7,7 +7,8 @@ Step 3: share out what is left under the total cap, of the cash and of the day's
         reconcile each token.
 Step 4: put the actions in their fixed order: cancels before places.
 
-`tokens_to_quote` and `tokens_to_witness` tell, from the same facts, what is still to be asked before deciding.
+`tokens_to_quote` and `tokens_to_witness` tell, from the same facts, what is still to be asked before deciding;
+`considered` tells what each token was decided on.
 
 Where to read on: desired.py, exposure.py, risk.py, limits.py, quote.py, reconcile.py, in this order; memory.py for what
 is kept.
@@ -19,6 +20,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, localcontext
 from functools import lru_cache
+
+from attrs import frozen
 
 from copytrade.domain.amounts import EXACT
 from copytrade.domain.desired import NOTHING_WANTED, poll_of, polls_that_count, want_of
@@ -72,6 +75,38 @@ def plan(snapshot: Snapshot) -> Plan:
 def safe_mode(snapshot: Snapshot) -> bool:
     """True when the facts are incomplete: a positions answer that is not whole, or orders that could not be read."""
     return not (snapshot.target.complete and snapshot.mine.complete and snapshot.orders_ok)
+
+
+@frozen(kw_only=True)
+class Considered:
+    """One token of a plan with all that it was decided on, for whoever explains it. Steers nothing."""
+
+    token: Token
+    reason: Reason
+    actions: tuple[Action, ...]
+    budget: Budget = NOTHING_SPENT  # what was left for it, in the order of the gaps
+    total: Decimal = ZERO  # pUSD that counted under the total cap by then
+
+
+def considered(snapshot: Snapshot) -> tuple[Considered, ...]:
+    """What `plan` decides on the same snapshot, token by token, in no order that one may trust."""
+    seen: list[Considered] = []
+    with localcontext(EXACT):
+        if not (snapshot.stopped or safe_mode(snapshot)):
+            _normal_plan(snapshot, seen)
+            return tuple(seen)
+        cancels = plan(snapshot).cancels
+        reason = Reason.STOPPED if snapshot.stopped else Reason.SAFE_MODE
+        return tuple(
+            Considered(
+                token=token,
+                reason=reason,
+                actions=tuple(
+                    one for one in cancels if (one.token_key, one.token_id) == (token.token_key, token.token_id)
+                ),
+            )
+            for token in _tokens(snapshot)
+        )
 
 
 def tokens_to_quote(snapshot: Snapshot) -> tuple[TokenId, ...]:
@@ -291,7 +326,8 @@ def _stopped_plan(snapshot: Snapshot) -> Plan:
     )
 
 
-def _normal_plan(snapshot: Snapshot) -> Plan:
+def _normal_plan(snapshot: Snapshot, seen: list[Considered] | None = None) -> Plan:
+    """`seen` takes what each token was decided on, where somebody wants to know."""
     policy = snapshot.policy
     total = ZERO  # pUSD that all tokens together count under the total cap
     actions: list[Action] = []
@@ -305,12 +341,16 @@ def _normal_plan(snapshot: Snapshot) -> Plan:
         else:  # nothing is to be done there, whatever the budget
             todo, reason, _ = reconcile_one(token, NOTHING_SPENT, snapshot)
             actions += todo
+            if seen is not None:
+                seen.append(Considered(token=token, reason=reason, actions=todo))
             decisions.append(_decision(token, reason))
     budget = Budget(notional=policy.max_notional_total - total, cash=_free_cash(snapshot), day=_left_today(snapshot))
     # The largest gap first; ties by token_key, in which the tokens come.
     for place, token in sorted(waiting, key=_worth_of_gap, reverse=True):
         todo, reason, spent = reconcile_one(token, budget, snapshot, total=total)
         actions += todo
+        if seen is not None:
+            seen.append(Considered(token=token, reason=reason, actions=todo, budget=budget, total=total))
         decisions[place] = _decision(token, reason)
         if spent is not NOTHING_SPENT:
             budget = budget.less(spent)

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("copytrade.app.cli.run:run", "Follow a wallet, live or dry, until it is stopped."),
     "stop": ("copytrade.app.cli.stop:stop", "Take all orders down and place none, until it is lifted."),
     "status": ("copytrade.app.cli.status:status", "Say how a run stands, without touching it."),
+    "explain": ("copytrade.app.cli.explain:explain", "Say why a token was, or was not, traded, with the numbers."),
     "backtest": ("copytrade.app.cli.backtest:backtest", "Say what following would have made, on a recorded history."),
     "record": ("copytrade.app.cli.record:record", "Write a wallet's positions and books, or its past, to a tape."),
 }

@@ -26,6 +26,9 @@ STANDARD_INPUT = "-"
 def plan(
     snapshot: Annotated[str, typer.Option(help="The snapshot file, or - for standard input.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as one JSON object.")] = False,
+    explain: Annotated[
+        str | None, typer.Option(help="Say of one token why: its key or the beginning, or a part of its title.")
+    ] = None,
 ) -> None:
     """Decide on one snapshot file (or one line of the journal) and say why; nothing is sent.
 
@@ -33,6 +36,11 @@ def plan(
     """
     raw, source = _read(snapshot)
     facts = decode_snapshot(raw, now=Decimal(time.time_ns() // 1_000_000) / 1000, source=source)
+    if explain is not None:
+        from copytrade.app.cli.explain import explain_one
+
+        show(explain_one(facts, explain))
+        return
     decided = deciding.plan(facts)
     show(encode_plan(decided).decode() + "\n" if as_json else "\n".join([*plan_lines(facts, decided), ""]))
 
