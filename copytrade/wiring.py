@@ -44,6 +44,8 @@ from copytrade.errors import BadInput, Fault, RefusedToStart
 if TYPE_CHECKING:
     from copytrade.adapters.keys import SecretKey as SecretKey  # a command that stores one names its type
     from copytrade.adapters.signing import OrderSigner
+    from copytrade.app.metrics import Series
+    from copytrade.app.watching import Watcher
 
 __all__ = [
     "Demo",
@@ -53,6 +55,7 @@ __all__ = [
     "jitter",
     "journal_lines",
     "last_lines",
+    "listeners",
     "open_journal",
     "open_tape",
     "opened",
@@ -172,6 +175,47 @@ def write_file(path: Path, content: bytes, *, over: bool) -> None:
     from copytrade.adapters import files
 
     (files.write_over if over else files.write_new)(path, content)
+
+
+# -- who is told ------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def listeners(config: Config) -> Iterator[tuple[Watcher, ...]]:
+    """Who is told of a run beside its screen: alerts, where there are addresses for them, and metrics.
+
+    Raises RefusedToStart: an extra is missing, an address is none, a port is taken.
+    """
+    from copytrade.adapters import notifying
+    from copytrade.app.alerts import Alerts, Kind
+
+    with contextlib.ExitStack() as stack:
+        watchers: list[Watcher] = []
+        counts: Callable[[], Mapping[Series, Decimal]] = dict
+        urls = notifying.load_urls(config.alert_urls_path)
+        alerts = None
+        if urls:
+            sender = stack.enter_context(notifying.sending(urls, name=_short(config.policy.my_address)))
+            on = frozenset(map(Kind, config.alert_on))
+            alerts = Alerts(sender.send, on=on, after_sec=config.alert_after_sec)
+            watchers.append(alerts)
+            counts = sender.series
+        if config.metrics_port is not None:
+            from copytrade.adapters import prometheus
+
+            numbers = prometheus.Numbers(counts)
+            stack.enter_context(prometheus.served(config.metrics_port, numbers))
+            watchers.append(numbers)
+        try:
+            yield tuple(watchers)
+        except BaseException as error:
+            if alerts is not None and not alerts.ended:
+                alerts.not_started(notifying.now(), error)
+            raise
+
+
+def _short(address: str) -> str:
+    return f"{address[:6]}…{address[-4:]}"
 
 
 # -- the switch that stops everything ---------------------------------------------------------------------------------

@@ -28,6 +28,11 @@ from copytrade.errors import BadInput, Fault
 CANCEL = "cancel"
 KEEP = "keep"
 NOTHING_STARTED = "nothing was started"
+
+# What a message may be about; docs/alerts.md tells what each is.
+ALERTS = (
+    "start", "stop", "fill", "exit", "limit", "safe_mode", "stale_feed", "warning", "refusal", "account", "summary",
+)  # fmt: skip
 GEOBLOCK_URL = "https://polymarket.com/api/geoblock"
 
 
@@ -39,6 +44,10 @@ class Config:
     poll_interval_sec: Decimal
     size_threshold: Decimal
     on_stop: str  # CANCEL or KEEP
+    metrics_port: int | None  # None: none are served
+    alert_urls_path: Path | None
+    alert_on: tuple[str, ...]  # of ALERTS
+    alert_after_sec: Decimal
     state_path: Path
     journal_dir: Path
     data_api_version: int
@@ -84,7 +93,7 @@ _LIMIT = number(least=0)
 _PRICE_LIMIT = number(above=0, below=1)
 _MANAGE = Kind[str](f'"{ALL}" or "{COPIED}"', text_at)
 _ADDRESSES = ("target_address", "my_address")
-_LISTS = ("blacklist_token_keys", "allow_markets", "deny_markets")
+_LISTS = ("blacklist_token_keys", "allow_markets", "deny_markets", "alert_on")
 _BLACKLIST = "blacklist_token_keys"  # holds condition ids, which look just like private keys
 
 
@@ -111,6 +120,12 @@ def _some_words_at(spot: Spot) -> str | None:
 
 _WORDS_OF_ONE = Kind[str]("words of a title or slug", _some_words_at)
 _WORDS = Kind[tuple[str, ...]]("a list", _words_at)
+
+
+def _alerts_at(spot: Spot) -> tuple[str, ...] | None:
+    before = len(spot.faults)
+    words = [item.read(one_of(*ALERTS)) for item in spot.items()]
+    return None if len(spot.faults) > before else tuple(dict.fromkeys(word for word in words if word is not None))
 
 
 def _flag(name: str) -> str:
@@ -168,6 +183,10 @@ _ALL_KEYS = (
     _other_key("on_stop", one_of(CANCEL, KEEP), "What becomes of our resting orders when a run stops.", CANCEL),
     _other_key("state_path", _PATH, "The state file (state.json beside the configuration).", None, "--state"),
     _other_key("journal_dir", _PATH, "The folder of the journal (journal beside the configuration).", None),
+    _other_key("metrics_port", whole(1, 65535), "Serve Prometheus metrics on this port of 127.0.0.1.", None),
+    _other_key("alert_urls_path", _PATH, "A file of mode 0600 with the URLs that alerts go to, one a line.", None),
+    _other_key("alert_on", Kind[tuple[str, ...]]("a list", _alerts_at), "What alerts are sent about.", ALERTS),
+    _other_key("alert_after_sec", number(above=0), "Seconds that a trouble lasts before it is told.", Decimal(600)),
     _other_key("data_api_version", whole(1, 2), "Which version of the positions feed is asked.", 2),
     _other_key("data_api_url", URL, "Where the positions feed is.", "https://data-api.polymarket.com"),
     _other_key("gamma_api_url", URL, "Where the market data is.", "https://gamma-api.polymarket.com"),
@@ -226,6 +245,10 @@ def read_config(raw: bytes | None, flags: Mapping[str, object], *, source: str, 
         poll_interval_sec=value_of("poll_interval_sec"),
         size_threshold=value_of("size_threshold"),
         on_stop=value_of("on_stop"),
+        metrics_port=value_of("metrics_port"),
+        alert_urls_path=path_of("alert_urls_path", "") if "alert_urls_path" in settings else None,
+        alert_on=value_of("alert_on"),
+        alert_after_sec=value_of("alert_after_sec"),
         state_path=path_of("state_path", "state.json"),
         journal_dir=path_of("journal_dir", "journal"),
         data_api_version=value_of("data_api_version"),

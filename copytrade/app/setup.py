@@ -25,7 +25,7 @@ from copytrade.errors import BadInput, Fault
 
 NOTHING_WRITTEN = "nothing was written"
 ADDRESSES = ("target_address", "my_address")
-_PATHS = ("state_path", "journal_dir")
+PATHS = ("state_path", "journal_dir", "alert_urls_path")
 _NOBODY = "0x" + "0" * 40
 _BAD_CHECKSUM = (
     "an address as it was copied: the checksum in its capitals is wrong, so a letter or a digit of it is. Copy it "
@@ -168,6 +168,6 @@ def _as_written(name: str, config: Config, folder: Path) -> object:
     value = getattr(config.policy if KEYS[name].deciding else config, name)
     if name in ADDRESSES:
         return spelt(value)
-    if name in _PATHS:
+    if name in PATHS:
         return Path(os.path.relpath(value, folder)) if not value.is_absolute() else value
     return value

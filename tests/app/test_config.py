@@ -10,7 +10,7 @@ from attrs import fields_dict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copytrade.app.config import KEYS, Config, read_config
+from copytrade.app.config import ALERTS, KEYS, Config, read_config
 from copytrade.domain.policy import Policy
 from copytrade.errors import BadInput
 from tests.strategies import MINE, TARGET, D
@@ -43,6 +43,10 @@ class TestDefaults:
             poll_interval_sec=D(20),
             size_threshold=D(0),
             on_stop="cancel",
+            metrics_port=None,
+            alert_urls_path=None,
+            alert_on=ALERTS,
+            alert_after_sec=D(600),
             state_path=Path("conf/state.json"),
             journal_dir=Path("conf/journal"),
             data_api_version=2,
@@ -220,6 +224,9 @@ class TestFaults:
             ({"deny_markets": "rain"}, 'deny_markets   got "rain"   wants a list'),
             ({"allow_markets": ["rain", " "]}, 'allow_markets[1]   got " "   wants words of a title or slug'),
             ({"on_stop": "sell"}, 'on_stop   got "sell"   wants "cancel" or "keep"'),
+            ({"metrics_port": 0}, "metrics_port   got 0   wants a whole number from 1 to 65535"),
+            ({"alert_on": ["fills"]}, 'alert_on[0]   got "fills"   wants "start" or "stop" or "fill"'),
+            ({"alert_after_sec": 0}, "alert_after_sec   got 0   wants a number above 0"),
             ({"state_path": ""}, 'state_path   got ""   wants a path'),
             ({"state_path": "a\0b"}, 'state_path   got "a\\u0000b"   wants a path'),
             ({"state_path": "~/s"}, 'state_path   got "~/s"   wants a path written out: ~ means nothing in this file'),

@@ -300,12 +300,12 @@ class TestTheDocument:
                  "order_ttl_sec": "80",
                  "slice_min": "4", "slice_max": "40", "signature_type": "2", "data_api_version": "1",
                  "min_open_price": "0.1", "max_open_price": "0.9", "allow_markets": ["rain"],
-                 "deny_markets": ["snow", "hail"]}  # fmt: skip
+                 "deny_markets": ["snow", "hail"], "alert_urls_path": "urls", "alert_on": ["stop", "exit"]}  # fmt: skip
         default = KEYS[name].default
         value = given.get(name, f"{default}/x" if name.endswith("_url") else "7" if name != "tick_size" else "0.01")
         answers = {"target_address": LEADER, "my_address": WALLET, name: value}
         raw = setup.document_of(answers, tmp_path)
         beside = {"state_path": tmp_path / "state.json", "journal_dir": tmp_path / "journal"}
-        wanted = {**beside, **answers, **({name: tmp_path / value} if name in beside else {})}
+        wanted = {**beside, **answers, **({name: tmp_path / value} if name in setup.PATHS else {})}
         assert read_config(raw, {}, source=str(tmp_path / "c.json")) == read_config(None, wanted, source="the flags")
         assert set(json.loads(raw)) == {"target_address", "my_address", name}

@@ -25,7 +25,7 @@ from copytrade.app.config import CANCEL, Config
 from copytrade.app.cycle import Approve
 from copytrade.app.loop import follow, unless
 from copytrade.app.outcomes import Cycle, NotApproved
-from copytrade.app.watching import Seen, Started, Stopped, Watchers
+from copytrade.app.watching import Seen, Started, Stopped, Watcher, Watchers
 from copytrade.domain.model import Decision, Snapshot
 
 if TYPE_CHECKING:
@@ -72,22 +72,23 @@ async def _run(config: Config, dry: bool, yes: bool, keystore: Path | None, want
     screen = screen_of(wanted)
     wiring.set_up_logging(level=screen.log_level, form=screen.log_form, stream=screen.log_stream)
     try:
-        signer = None if dry else wiring.signer_for(config, keystore)
-        approve = None if dry else _asking(yes, screen)
-        async with wiring.opened(config, signer, approve=approve) as ready:
-            await _follow(ready, config, dry=dry, screen=screen)
+        with wiring.listeners(config) as others:
+            signer = None if dry else wiring.signer_for(config, keystore)
+            approve = None if dry else _asking(yes, screen)
+            async with wiring.opened(config, signer, approve=approve) as ready:
+                await _follow(ready, config, dry=dry, screen=screen, others=others)
     finally:
         screen.close()
 
 
-async def _follow(ready: Run, config: Config, *, dry: bool, screen: Screen) -> None:
+async def _follow(ready: Run, config: Config, *, dry: bool, screen: Screen, others: tuple[Watcher, ...]) -> None:
     from copytrade import wiring
 
     stop = asyncio.Event()
     _listen_to_signals(stop, screen)
     checks = () if dry else await unless(ready.preflight(), stop) or ()
     notes = (*ready.notes, *notes_of(checks))
-    told = Watchers([screen.watcher], complain=_complain)
+    told = Watchers([screen.watcher, *others], complain=_complain)
     told.on_start(Started(at=ready.clock.now(), config=config, dry=dry, once=screen.once, notes=notes))
     asked_before = ready.requests()
 
