@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from copytrade.adapters.tapes.recording import Services, record, record_history
 from copytrade.app.checks import Check, Facts, Unknown, judge
 from copytrade.app.config import KEYS, Config, read_config
 from copytrade.app.cycle import STOPPED, Approve, Ports, Trader
+from copytrade.app.diagnosis import Entry
 from copytrade.app.documents import decode_snapshot, encode_journal_line
 from copytrade.app.examining import Asked, examine
 from copytrade.app.outcomes import Cycle
@@ -480,6 +482,59 @@ async def demonstration(folder: Path) -> AsyncIterator[Demo]:
             seconds=DEMO_SEC,
             told=lambda: tuple(event.words for event in world.told if event.words),
         )
+
+
+# -- a bug report -----------------------------------------------------------------------------------------------------
+
+
+def hide_known_secrets(config: Config | None) -> None:
+    """Take what environment and alert files hold of secrets out of whatever is shown or written from now on."""
+    from copytrade.adapters import diagnosing
+
+    diagnosing.hide_environment()
+    for name in KEYS:
+        path = getattr(config, name, None)
+        if name.endswith("_urls_path") and path is not None:
+            diagnosing.hide_file(path)
+
+
+def key_is_given() -> bool:
+    """Does the environment give a run its key, or name a keystore? (A keyring is asked for by runs alone.)"""
+    from copytrade.adapters.keys import key_is_given as given
+
+    return given()
+
+
+def versions_entry() -> Entry:
+    """What runs here, and on what."""
+    from copytrade.adapters import diagnosing
+
+    return diagnosing.versions()
+
+
+def clean_entry(name: str, content: bytes, about: str) -> Entry:
+    """One file of the archive, without secrets."""
+    from copytrade.adapters import diagnosing
+
+    return diagnosing.cleaned(name, content, about)
+
+
+def kept_entries(config: Config, *, days: int, today: date) -> list[Entry]:
+    """What a run has left, without secrets: the state, and the last days of the journal."""
+    from copytrade.adapters import diagnosing
+
+    kept = [*diagnosing.states(config.state_path)]
+    if days:
+        kept += diagnosing.journal(config.journal_dir, days=days, today=today)
+    return kept
+
+
+def write_diagnosis(path: Path, entries: Sequence[Entry]) -> None:
+    """Write the archive. Raises FileExistsError, OSError."""
+    from copytrade.adapters import diagnosing
+
+    folder = path.name.removesuffix(".tgz").removesuffix(".tar.gz")
+    diagnosing.write_archive(path, entries, folder=folder, now=SystemClock().now())
 
 
 def found_at(state_path: Path, journal_dir: Path) -> Found:

@@ -23,7 +23,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -117,6 +117,11 @@ def load_key(
     if path is not None:
         return _from_keystore(path, passphrase, ask or terminal_prompt())
     return _from_keyring(wallet)
+
+
+def key_is_given(environ: Mapping[str, str] = os.environ) -> bool:
+    """Is there a key, or the name of a keystore, in the environment?"""
+    return any(environ.get(name, "").strip() for name in (KEY_VARIABLE, KEYSTORE_VARIABLE))
 
 
 def _fault_of(digits: str) -> str:

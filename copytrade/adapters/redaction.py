@@ -49,6 +49,11 @@ def redact(text: str) -> str:
     return text if _pattern is None else _pattern.sub(HIDDEN, text)
 
 
+def names_a_secret(name: str) -> bool:
+    """Does what stands under this name have to be hidden, whatever it is?"""
+    return _SECRET_NAME.search(_CAMEL.sub("_", name).replace("-", "_")) is not None
+
+
 def redact_value(name: str, value: object) -> object:
     """A value as it may be shown under `name`: strings redacted, containers walked, names of secrets heeded.
 
@@ -59,7 +64,7 @@ def redact_value(name: str, value: object) -> object:
     """
     if value is None or isinstance(value, bool):
         return value
-    if _SECRET_NAME.search(_CAMEL.sub("_", name).replace("-", "_")):
+    if names_a_secret(name):
         return HIDDEN
     match value:
         case str():

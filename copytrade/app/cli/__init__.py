@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("copytrade.app.cli.init:init", "Write a configuration; asks, and checks each answer."),
     "plan": ("copytrade.app.cli.plan:plan", "Say what one snapshot file leads to, and why; send nothing."),
     "doctor": ("copytrade.app.cli.doctor:doctor", "Check everything that a start needs; say what to do."),
+    "diagnose": ("copytrade.app.cli.diagnose:diagnose", "Gather an archive for a bug report, without secrets."),
     "run": ("copytrade.app.cli.run:run", "Follow a wallet, live or dry, until it is stopped."),
     "stop": ("copytrade.app.cli.stop:stop", "Take all orders down and place none, until it is lifted."),
     "status": ("copytrade.app.cli.status:status", "Say how a run stands, without touching it."),
