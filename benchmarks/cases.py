@@ -128,7 +128,9 @@ def _positions(rows: int) -> Call:
     from copytrade.adapters.data_api import DataApi
 
     feed = DataApi(_Answers(facts.positions_page(rows)))  # type: ignore[arg-type]  # the one method that it needs
-    return lambda: asyncio.run(feed.positions(facts.LEADER))
+    loop = asyncio.new_event_loop()
+    _at_the_end.append(loop.close)
+    return lambda: loop.run_until_complete(feed.positions(facts.LEADER))
 
 
 def _books(books: int) -> Call:

@@ -60,6 +60,7 @@ _ORDINARY_OUTCOMES: Final = 2  # of the markets that the exchange lists
 _OUTCOMES_SEARCHED: Final = 8  # where the index is not to be trusted
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _DIGITS: Final = 40  # more than any amount has, and few enough to reckon with
+_PLAINLY_SPELT: Final = 20  # characters without an exponent: neither too large nor too fine
 _TEXT_LENGTH: Final = 300
 
 log = structlog.get_logger(__name__)
@@ -401,8 +402,11 @@ def _amount(value: object) -> Decimal | None:
         return None
     if not number.is_finite() or number < 0:
         return None
-    if number == 0:
+    if not number:
         return Decimal(0)
+    spelt = str(number)
+    if len(spelt) <= _PLAINLY_SPELT and "E" not in spelt:  # nearly all; what follows takes five times as long
+        return number
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int)  # a finite one
     return number if exponent >= -_DIGITS and number.adjusted() < _DIGITS // 2 else None

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from attrs import evolve
 
-from copytrade.app.ports import Fill, FullBook, LookUp, OpenOrder, OrderFate, TradeStatus
+from copytrade.app.ports import Fill, FullBook, Level, LookUp, OpenOrder, OrderFate, TradeStatus
 from copytrade.domain.memory import Memory, Sighting, Traded
 from copytrade.domain.model import ZERO, Book, Order, OrderId, Positions, Side, Snapshot, TokenId, TokenKey
 from copytrade.domain.quote import top_without
@@ -44,8 +44,8 @@ def tops(books: Mapping[TokenId, FullBook], live: Mapping[TokenId, tuple[Order, 
     """The best prices of each book once our own orders are taken out of it."""
     return {
         token_id: Book(
-            best_bid=top_without(((level.price, level.size) for level in book.bids), live.get(token_id, ()), Side.BUY),
-            best_ask=top_without(((level.price, level.size) for level in book.asks), live.get(token_id, ()), Side.SELL),
+            best_bid=_top(book.bids, live.get(token_id, ()), Side.BUY),
+            best_ask=_top(book.asks, live.get(token_id, ()), Side.SELL),
             tick_size=book.tick_size,
             min_order_size=book.min_order_size,
             last_trade_price=book.last_trade_price,
@@ -54,12 +54,19 @@ def tops(books: Mapping[TokenId, FullBook], live: Mapping[TokenId, tuple[Order, 
     }
 
 
+def _top(levels: Collection[Level], own: Collection[Order], side: Side) -> Decimal | None:
+    if own:
+        return top_without(((level.price, level.size) for level in levels), own, side)
+    # Most books have no order of ours in them, and then there is nothing to take out: a fifth of the time.
+    prices = [level.price for level in levels if level.size]
+    return (max(prices) if side is Side.BUY else min(prices)) if prices else None
+
+
 def with_ids(positions: Positions, ids: Mapping[TokenKey, TokenId]) -> Positions:
     """The positions with these ids and no others: what a row itself claims is not signed for."""
-    rows = tuple(
-        row if row.token_id == ids.get(row.token_key) else evolve(row, token_id=ids.get(row.token_key))
-        for row in positions.positions
-    )
+    asked = ((row, ids.get(row.token_key)) for row in positions.positions)
+    # Nearly every row has its id already, and a new record costs 20 times as much as the look.
+    rows = tuple(row if row.token_id == token_id else evolve(row, token_id=token_id) for row, token_id in asked)
     return evolve(positions, positions=rows)
 
 

@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copytrade.adapters.clob import decoding
@@ -294,3 +294,52 @@ class TestWhateverIsAnswered:
     def test_texts_that_are_no_answers(self, reader, text):
         with pytest.raises(BadAnswer):
             READERS[reader][1](text)
+
+
+class TestTheQuickWayOfReadingBooks:
+    """Straight into records, where the whole answer fits; whatever it gives, the plain way gives the same."""
+
+    def told(self, reads):
+        found = []
+        for read in reads:
+            try:
+                found.append(read())
+            except BadAnswer as error:
+                found.append(str(error).partition(": a level of")[0])
+        return found
+
+    def test_is_taken_for_a_good_answer(self):
+        assert [read() for read in decoding._typed(raw([BOOK]))] == [READ]
+
+    @given(mutated_json([BOOK, {**BOOK, "asset_id": V2_BINARY}, without(BOOK, "neg_risk")]))
+    @settings(max_examples=300)
+    def test_gives_what_the_plain_way_gives(self, answer):
+        try:
+            quick = decoding._typed(answer)
+        except (ValueError, RecursionError, ArithmeticError):
+            return  # then the plain way is taken
+        assert self.told(quick) == self.told(decoding._plain(answer))
+
+    @pytest.mark.parametrize(
+        ("level", "good"),
+        [
+            ({"price": "0.45", "size": "0"}, True),
+            ({"price": "1E-40", "size": "1E-40"}, True),
+            ({"price": "0.45", "size": "9E+40"}, True),
+            ({"price": "9E-41", "size": "1"}, False),
+            ({"price": "0", "size": "1"}, False),
+            ({"price": "1", "size": "1"}, False),
+            ({"price": "-0.1", "size": "1"}, False),
+            ({"price": "0.45", "size": "-1"}, False),
+            ({"price": "0.45", "size": "1E+41"}, False),
+            ({"price": "0.45", "size": "9E-41"}, False),
+            ({"price": "NaN", "size": "1"}, False),
+            ({"price": "0.45", "size": "NaN"}, False),
+            ({"price": "0.45", "size": "Infinity"}, False),
+        ],
+        ids=str,
+    )
+    def test_a_level_makes_sense_or_spoils_its_book_alone(self, level, good):
+        answer = raw([{**BOOK, "bids": [level]}, {**BOOK, "asset_id": V2_BINARY}])
+        found, odd = decoding.books(answer, [CTF, V2_BINARY])
+        assert (CTF in found, V2_BINARY in found, len(odd)) == (good, True, 0 if good else 1)
