@@ -9,15 +9,16 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from copytrade.app.cli import _table
+from copytrade.app.cli import _live, _table
 from copytrade.app.cli._lines import Lines
 from copytrade.app.cli._live import THEME, LiveView, rich_text
 from copytrade.app.cli._outlet import Outlet
 from copytrade.app.cli._table import SHORT, amount, span, text_of
 from copytrade.app.cli._view import View, frame
 from copytrade.app.config import Config
+from copytrade.app.loop import Ending
 from copytrade.app.outcomes import Cycle
-from copytrade.app.watching import Seen, Started
+from copytrade.app.watching import Seen, Started, Stopped
 from copytrade.domain.model import Reason
 from tests.cli.stories import NOW, cycle, facts
 
@@ -230,3 +231,46 @@ class TestNumbers:
 
     def test_the_modules_least_width_is_really_enough(self):
         assert all(_table._columns(_table.LEAST_WIDTH, timed)["token"] >= 4 for timed in (False, True))
+
+
+class TestWhenDrawingFails:
+    """An error in drawing ends the view, not the run: plain lines follow, and the terminal is given back."""
+
+    def test_lines_follow(self, monkeypatch):
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError("a bug")
+
+        out, text = Outlet(terminal := io.StringIO()), io.StringIO()
+        live = LiveView(out, Lines(text, io.StringIO()))
+        config = cast(Config, SimpleNamespace(policy=facts().policy, poll_interval_sec=Decimal(20)))
+        live.on_start(Started(at=Decimal(NOW), config=config, dry=False, once=False))
+        monkeypatch.setattr(_live, "frame", broken)
+        live.on_cycle(Seen(cycle=cycle(), requests=9))
+        thread = live._painter._thread
+        assert thread is not None
+        thread.join(20)
+        assert isinstance(live._painter.failed, ZeroDivisionError)
+        assert "cycle 132" not in text.getvalue()
+        live.on_cycle(Seen(cycle=cycle(number=133), requests=9))
+        assert "cycle 133   normal   10 tokens" in text.getvalue()
+        live.on_stop(Stopped(at=Decimal(NOW), ending=Ending(cycles=2)))
+        assert "stopped after 2 cycles" in text.getvalue()
+        out.close()
+        drawn = terminal.getvalue()
+        assert drawn.count("\x1b[?1049h") == drawn.count("\x1b[?1049l") == 1
+        assert drawn.rindex("\x1b[?25h") > drawn.rindex("\x1b[?25l")
+
+    def test_a_question_gets_the_terminal_as_it_was(self):
+        out = Outlet(terminal := io.StringIO())
+        live = LiveView(out, Lines(io.StringIO(), io.StringIO()))
+        config = cast(Config, SimpleNamespace(policy=facts().policy, poll_interval_sec=Decimal(20)))
+        live.on_start(Started(at=Decimal(NOW), config=config, dry=False, once=False))
+        with live.aside():
+            assert live._painter._thread is None
+        live.on_cycle(Seen(cycle=cycle(), requests=9))
+        with live.aside():
+            assert out.drain(20)
+            assert terminal.getvalue().count("\x1b[?1049h") == terminal.getvalue().count("\x1b[?1049l")
+        live.on_stop(Stopped(at=Decimal(NOW), ending=Ending(cycles=2)))
+        out.close()
+        assert terminal.getvalue().count("\x1b[?1049h") == terminal.getvalue().count("\x1b[?1049l")

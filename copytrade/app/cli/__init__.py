@@ -21,7 +21,7 @@ from typer._coercion import RuntimeParam, TypeDescriptor, build_runtime_param
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from copytrade import __version__
+from copytrade.app.cli._examples import EXAMPLES, FIRST_STEPS, ROOT_EPILOG, epilog_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 # Help is plain text: it is the same on every terminal, and rich (a third of the start-up time) stays unimported.
-_PLAIN: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": False}
+_PLAIN: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False}
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 
@@ -52,8 +52,11 @@ def load(name: str) -> Any:
     """The command `name` as typer runs it, its module imported. Raises KeyError for a name that is not in COMMANDS."""
     where, summary = COMMANDS[name]
     module, function = where.split(":")
-    app = typer.Typer(**_PLAIN, context_settings=_HELP_NAMES)
-    app.command(name, short_help=summary)(getattr(import_module(module), function))
+    app = typer.Typer(**_PLAIN, context_settings=_HELP_NAMES, add_completion=False)
+    examples = EXAMPLES.get(name, ())
+    app.command(name, short_help=summary, epilog=epilog_of(examples) if examples else None)(
+        getattr(import_module(module), function)
+    )
     return get_command(app)
 
 
@@ -92,20 +95,26 @@ class LazyGroup(TyperGroup):
 
 
 app = typer.Typer(
-    cls=LazyGroup, **_PLAIN, no_args_is_help=True, context_settings=_HELP_NAMES, epilog="COMMAND --help says more."
+    cls=LazyGroup,
+    **_PLAIN,
+    no_args_is_help=True,
+    context_settings=_HELP_NAMES,
+    epilog=f"{epilog_of(FIRST_STEPS, 'First steps:')}\n\n{ROOT_EPILOG}",
 )
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"copytrade {__version__}")
+        from copytrade.app.cli._version import version_text
+
+        print(f"copytrade {version_text()}")
         raise typer.Exit
 
 
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
+        bool, typer.Option("--version", help="Print the version and the commit.", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:
     """Copy what a Polymarket wallet holds, by position targeting: small resting orders, never a replayed trade."""

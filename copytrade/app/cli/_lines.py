@@ -30,6 +30,10 @@ class Lines:
         for note in started.notes:
             print(f"note: {note}", file=self._err, flush=True)
 
+    def say(self, words: str) -> None:
+        """One line more."""
+        print(words, file=self._out, flush=True)
+
     def on_cycle(self, seen: Seen) -> None:
         for line in cycle_lines(seen.cycle, requests=seen.requests, every_token=self._every_token):
             print(line, file=self._out, flush=True)

@@ -63,6 +63,7 @@ class LiveView:
         self._started = started
         self._counting = Counting(Tally(since=started.at, run_started_at=started.at))
         self._lines.on_start(started)
+        self._lines.say("the first cycle is on its way; Ctrl-C ends the run")
 
     def on_cycle(self, seen: Seen) -> None:
         assert self._started is not None, "on_start comes first"

@@ -68,6 +68,10 @@ class LogLines:
         for note in started.notes:
             self._log.warning("note", words=note)
 
+    def at_start(self, words: str) -> None:
+        """What a start would sell, a line each, and whether it goes on."""
+        self._log.warning("start_would_sell", words=" ".join(words.split()))
+
     def on_cycle(self, seen: Seen) -> None:
         cycle = seen.cycle
         self._facts(cycle)

@@ -66,11 +66,12 @@ class Screen:
     log_form: str
     log_stream: TextIO
     aside: Callable[[], AbstractContextManager[None]]
+    tell: Callable[[str], object]
     outlets: tuple[Outlet, ...]
 
-    def say(self, text: str) -> None:
-        """Print `text` and see that it is out."""
-        self.outlets[0].write(text + "\n")
+    def say(self, line: str) -> None:
+        """Say one line, and see that it is out."""
+        self.tell(line)
         self.outlets[0].drain()
 
     def close(self) -> None:
@@ -85,13 +86,15 @@ def screen_of(wanted: Wanted, out: TextIO | None = None, err: TextIO | None = No
     stdout = Outlet(out or sys.stdout or _nowhere(), failed=lambda error: stderr.write(_lost(error)))
     level, form = wanted.log_level, wanted.log_format or "text"
     if wanted.log_format is not None or not (stdout.isatty() or wanted.once):
+        log = LogLines(cast(TextIO, stderr))
         return Screen(
-            watcher=LogLines(cast(TextIO, stderr)),
+            watcher=log,
             once=wanted.once,
             log_level=level or "info",
             log_form=form,
             log_stream=cast(TextIO, stdout),
             aside=contextlib.nullcontext,
+            tell=log.at_start,
             outlets=(stdout, stderr),
         )
     lines = Lines(cast(TextIO, stdout), cast(TextIO, stderr))
@@ -103,6 +106,7 @@ def screen_of(wanted: Wanted, out: TextIO | None = None, err: TextIO | None = No
             log_form=form,
             log_stream=cast(TextIO, stderr),
             aside=contextlib.nullcontext,
+            tell=lines.say,
             outlets=(stdout, stderr),
         )
     from copytrade.app.cli._live import LiveView  # rich is for whoever sees it
@@ -115,6 +119,7 @@ def screen_of(wanted: Wanted, out: TextIO | None = None, err: TextIO | None = No
         log_form=form,
         log_stream=cast(TextIO, _BelowTheTable(view)),
         aside=view.aside,
+        tell=lines.say,
         outlets=(stdout, stderr),
     )
 

@@ -62,10 +62,6 @@ def demo(
     """Watch it copy a wallet on a simulated exchange: no key, no money, no network. Takes under a minute.
 
     With --serve the exchange keeps running, and what to type to use it is printed.
-
-    \b
-    copytrade demo
-    copytrade demo --serve
     """
     if serve:
         asyncio.run(_practice.serve(port))

@@ -48,10 +48,6 @@ def doctor(
     """Check everything that a start needs, and say what to do about what is wrong. Nothing is sent, nothing is written.
 
     Exit codes: 0 a start would go on (warnings or not), 3 a live start would be refused, 2 wrong usage.
-
-    \b
-    copytrade doctor --keystore copytrade_keystore.json
-    copytrade doctor --dry-run --json
     """
     checks = checks_of(config, flags, dry=dry_run, keystore=keystore, make_credentials=make_credentials)
     show((answer_json(checks, dry=dry_run) if as_json else "\n".join(lines_of(checks, dry=dry_run))) + "\n")

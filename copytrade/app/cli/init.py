@@ -53,10 +53,6 @@ def init(
 
     The signing key is typed without echo, or read from COPYTRADE_PRIVATE_KEY or --key-file. Without a terminal nothing
     is asked. Exit codes: 0 written, 2 something is missing or wrong, 3 refused; nothing is half written.
-
-    \b
-    copytrade init
-    copytrade init --target 0x... --my-address 0x... --key-in none
     """
     interactive = sys.stdin is not None and sys.stdin.isatty()
     path = Path(config)

@@ -144,7 +144,8 @@ def _asking(yes: bool, screen: Screen) -> Approve:
         titles = {row.token_key: row.title for row in (*snapshot.target.positions, *snapshot.mine.positions)}
         head = f"This start would sell or reduce {len(due)} of the positions that the wallet holds:"
         with screen.aside():
-            screen.say("\n".join([head, *sale_lines(due, titles)]))
+            for line in (head, *sale_lines(due, titles)):
+                screen.say(line)
             if yes:
                 screen.say("going on: --yes was given")
                 return True
