@@ -138,7 +138,7 @@ def judge(facts: Facts) -> tuple[Check, ...]:
     sheet.add(STATE, facts, _state)
     sheet.add(LOCK, facts, _lock)
     sheet.add(DISK, facts.state_folder, lambda folder: _disk(folder, facts.journal_folder))
-    sheet.add(KEY, facts.key, lambda key: _key(key, facts.config), no="as it says", skipped=_NO_KEY)
+    sheet.add(KEY, facts.key, lambda key: _key(key, facts.config), no=_GIVE_A_KEY, skipped=_NO_KEY)
     sheet.add(REGION, facts.region, _region, skipped=_why_no_region(facts.config))
     sheet.add(EXCHANGE, facts.order_version, _exchange)
     sheet.add(CLOCK, facts.skew_sec, _clock, needs=(EXCHANGE,))
@@ -241,6 +241,7 @@ def _fault(name: str, what: str, what_to_do: str) -> Check:
 
 
 _NO_KEY = "a dry run needs none"
+_GIVE_A_KEY = "give the key that owns my_address: --keystore FILE, COPYTRADE_PRIVATE_KEY, or the system keyring"
 
 
 # -- this machine -----------------------------------------------------------------------------------------------------
@@ -257,7 +258,7 @@ def _configuration(config: Config) -> Check:
 
 def _state(facts: Facts) -> Check:
     if facts.state_refused:
-        return _fault(STATE, facts.state_refused, "as it says")
+        return _fault(STATE, facts.state_refused, "name another file with --state, or move this one away")
     if facts.stopped:
         return _warning(STATE, "everything is stopped: a run would place nothing", "copytrade stop --lift")
     if facts.state_notes:

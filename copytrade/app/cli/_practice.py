@@ -22,12 +22,13 @@ async def serve(port: int) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     folder = Path(tempfile.mkdtemp(prefix="copytrade-practice-"))
     async with wiring.practice(folder, port=port) as running:
-        print("An exchange of our own, with a leader who trades and a wallet with 400 pUSD of play money.")
-        print("Nothing leaves this machine. It runs until you press Ctrl-C here.\n")
+        print("An exchange of our own: a leader who trades, and a wallet with 400 pUSD of play")
+        print("money. Nothing leaves this machine. It runs until you press Ctrl-C here.\n")
         print("In another terminal, in an empty folder:\n")
         for line in command_lines("copytrade init", running.flags):
             print(line)
-        print("\nThe last line is a throwaway key, which signs for nothing else. What to do next is said there.\n")
+        print("\nThe key file holds a throwaway key, which signs for nothing else.")
+        print("What to do next is said there.\n")
         told = 0
         while not stop.is_set():
             for words in running.told()[told:]:

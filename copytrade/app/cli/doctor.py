@@ -70,7 +70,7 @@ def checks_of(
     except BadInput as error:
         if any(fault.path.startswith("--") for fault in error.faults):
             raise
-        what = "; ".join(f"{fault.path} {fault.got}, wants {fault.wants}" for fault in error.faults)
+        what = "; ".join(" ".join(str(fault).split()) for fault in error.faults)
         return no_configuration(f"{error.source}: {what}", "mend it, or write a new one: copytrade init")
     signer, key = (None, None) if dry else wiring.key_facts(settings, Path(keystore) if keystore else None)
     return asyncio.run(wiring.examined(settings, signer, key, make_credentials=make_credentials))
