@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("copytrade.app.cli.demo:demo", "Watch it copy a wallet, on an embedded exchange, without a key."),
     "init": ("copytrade.app.cli.init:init", "Write a configuration; asks, and checks each answer."),
-    "plan": ("copytrade.app.cli.plan:plan", "Say what one snapshot file leads to, and why; send nothing."),
     "doctor": ("copytrade.app.cli.doctor:doctor", "Check everything that a start needs; say what to do."),
-    "diagnose": ("copytrade.app.cli.diagnose:diagnose", "Gather an archive for a bug report, without secrets."),
     "run": ("copytrade.app.cli.run:run", "Follow a wallet, live or dry, until it is stopped."),
     "stop": ("copytrade.app.cli.stop:stop", "Take all orders down and place none, until it is lifted."),
     "status": ("copytrade.app.cli.status:status", "Say how a run stands, without touching it."),
     "explain": ("copytrade.app.cli.explain:explain", "Say why a token was, or was not, traded, with the numbers."),
+    "plan": ("copytrade.app.cli.plan:plan", "Say what one snapshot file leads to, and why; send nothing."),
     "backtest": ("copytrade.app.cli.backtest:backtest", "Say what following would have made, on a recorded history."),
     "record": ("copytrade.app.cli.record:record", "Write a wallet's positions and books, or its past, to a tape."),
+    "diagnose": ("copytrade.app.cli.diagnose:diagnose", "Gather an archive for a bug report, without secrets."),
 }
 
 # Help is plain text: it is the same on every terminal, and rich (a third of the start-up time) stays unimported.
