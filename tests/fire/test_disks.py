@@ -166,6 +166,7 @@ class TestAFolderThatTakesNothing:
             assert "Traceback" not in end.err
         assert not world.asked
 
+    @pytest.mark.slow
     def test_a_read_only_folder(self, read_only):
         world, folder = world_of(tokens=1), read_only.folder
 

@@ -5,6 +5,8 @@ import signal
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.server import serve
 from tests.e2e.driving import D, Ended, ended, ours, started, until, world_of, write_config
@@ -79,23 +81,24 @@ class Phase:
                 return await ended(process)
 
 
-def phases(folder: Path) -> list[Phase]:
-    return [Phase(folder, name) for name in ("asking", "cancelling", "posting", "saving", "sleeping")]
-
-
 class TestStoppedInEachPhase:
     """DESIGN 9: finish the action in hand, cancel own resting orders, save, exit 0 within 10 s."""
 
-    def test_in_each_phase(self, tmp_path):
-        each = phases(tmp_path)
+    @pytest.mark.parametrize(
+        "names",
+        [("cancelling", "posting", "saving"), pytest.param(("asking", "sleeping"), marks=pytest.mark.slow)],
+        ids=" ".join,
+    )
+    def test_in_each_phase(self, names, tmp_path):
+        phases = [Phase(tmp_path, name) for name in names]
 
         async def talk():
-            return await asyncio.gather(*(phase.stopped() for phase in each))
+            return await asyncio.gather(*(phase.stopped() for phase in phases))
 
         with ExitStack() as stack:
-            truths = [stack.enter_context(watched(phase.world)) for phase in each]
+            truths = [stack.enter_context(watched(phase.world)) for phase in phases]
             ends = asyncio.run(talk())
-        for phase, end, truth in zip(each, ends, truths, strict=True):
+        for phase, end, truth in zip(phases, ends, truths, strict=True):
             assert (phase.name, end.code, end.err) == (phase.name, 0, "")
             assert end.seconds < STOP_SEC, phase.name
             assert (phase.name, ours(phase.world)) == (phase.name, [])
