@@ -79,6 +79,8 @@ async def _run(config: Config, dry: bool, yes: bool, keystore: Path | None, want
                 await _follow(ready, config, dry=dry, screen=screen, others=others)
     finally:
         screen.close()
+        # What is said from here on, a fault of ours that ends the run, would be lost there.
+        wiring.set_up_logging(level="error", form=screen.log_form)
 
 
 async def _follow(ready: Run, config: Config, *, dry: bool, screen: Screen, others: tuple[Watcher, ...]) -> None:
