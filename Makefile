@@ -3,6 +3,7 @@
 #   make demo     watch it copy a wallet on the embedded exchange: no key, no money (ARGS="..." are handed on)
 #   make test     the tests            (ARGS="..." are handed to pytest)
 #   make soak     the whole loop against a hostile world, by seeds, on all cores (SEEDS=10000, CYCLES=200)
+#   make fire     the real process under fire: 100 kills, full disks, dead networks … (some minutes)
 #   make check    format, lint, types, import contracts, docs
 #   make docs     the site of docs/, in build/site
 #   make bench    measure it, and write docs/performance.md (BASE=revision measures that one beside it, in the same run)
@@ -11,7 +12,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check docs bench lock clean
+.PHONY: help demo test soak fire check docs bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,6 +32,9 @@ test: $(VENV)/.dev $(VENV)/.self
 
 soak: $(VENV)/.dev $(VENV)/.self
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --cycles $(CYCLES) $(ARGS)
+
+fire: $(VENV)/.dev $(VENV)/.self
+	$(BIN)/python -m pytest -s -m "slow or not slow" tests/fire $(ARGS)
 
 check: $(VENV)/.dev $(VENV)/.self
 	$(BIN)/ruff format --check .

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import frozen
@@ -38,10 +39,11 @@ from tests.e2e.driving import (
 from tests.fire.truth import assert_state_is_readable, watched
 
 
-def steady(urls, folder: Path) -> Config:
+def steady(urls, folder: Path, **settings: Any) -> Config:
     """Settings under which orders stay: in a file in `folder`, and as they are read from it."""
-    write_config(urls, folder, order_ttl_sec=60, settle_timeout_sec=120)
-    return config_of(urls, folder, order_ttl_sec=D(60), settle_timeout_sec=D(120))
+    settings = {"order_ttl_sec": D(60), "settle_timeout_sec": D(120), **settings}
+    write_config(urls, folder, **settings)
+    return config_of(urls, folder, **settings)
 
 
 def limit(process: asyncio.subprocess.Process, size: int) -> None:
@@ -258,7 +260,7 @@ class TestAStateThatIsCutAnywhere:
             async with serve(world) as urls:
                 for folder in folders:
                     folder.mkdir()
-                    steady(urls, folder)
+                    steady(urls, folder, fill_grace_sec=D(60))
                 await run_until(steady(urls, tmp_path), lambda _: True, once=True)
                 [order] = ours(world)
                 whole = (tmp_path / "state.json").read_bytes()

@@ -8,7 +8,7 @@ A seed chooses the moments; each is one of four kinds:
     start       while it is still starting
 
 Meanwhile the leader's book moves, orders are taken in parts, our positions are reported seconds late and flip back.
-`make fire` runs 60 kills; a few stand in the default suite.
+`make fire` runs 100 kills; a few stand in the default suite.
 """
 
 import asyncio
@@ -105,41 +105,43 @@ async def live_and_die(world, folder, moment, at_request) -> str:
     """One life: it is dead when this comes back. What it wrote to standard error."""
     hook = HOOK.format(nth=moment.nth, call=moment.call) if moment.kind == "call" else ""
     async with started(folder, "--yes", hook=hook, stdout=asyncio.subprocess.DEVNULL) as process:
-        seen = 0
+        asked = matching = 0
 
         def strike(endpoint: Endpoint, after: bool) -> None:
-            nonlocal seen
-            if after == moment.after_effect and moment.endpoint in (None, endpoint):
-                seen += 1
-                if moment.kind == "request" and seen == moment.nth:
+            nonlocal asked, matching
+            asked += 1
+            if moment.kind == "request" and after == moment.after_effect and moment.endpoint in (None, endpoint):
+                matching += 1
+                if matching == moment.nth:
                     process.kill()
 
+        def finish() -> None:
+            if process.returncode is None:
+                process.kill()
+
         at_request(strike)
-        if moment.kind in ("moment", "start"):
-            if moment.kind == "moment":
-                await until(lambda: seen > 0)
-            await asyncio.sleep(moment.seconds)
-            process.kill()
-        elif moment.kind == "request" and moment.endpoint is not None:
-            await until(lambda: seen > 0)
-            # Where nothing is left to post or to cancel, it lives on: long enough, then.
-            spare = asyncio.get_running_loop().call_later(6, process.kill)
-            end = await ended(process)
-            spare.cancel()
-            assert end.code == KILLED, end.err
-            return end.err
+        if moment.kind != "start":
+            await until(lambda: asked > 0 or process.returncode is not None)
+        # Where nothing is left to post, to cancel or to write, it would live on: long enough, then.
+        end_of_life = asyncio.get_running_loop().call_later(moment.seconds or 6.0, finish)
         end = await ended(process)
+        end_of_life.cancel()
         assert end.code == KILLED, end.err
         return end.err
 
 
-def a_world():
-    """Five tokens: one stays, one grows, one shrinks, one is left, one is only ever dust."""
+def a_world(*, forgetful: bool):
+    """Five tokens: one stays, one grows, one shrinks, one is left, one is only ever dust.
+
+    A `forgetful` exchange knows nothing of closed orders, and of a young one only after a while.
+    """
     manners = Manners(
         hits=Hits(mean_sec=0.5, least=D(2), most=D(12)),
         mined_after=D("0.3"),
         confirmed_after=D(1),
         list_trades_after=D("0.4"),
+        list_orders_after=D("0.3") if forgetful else D(0),
+        forget_closed_after=D(0) if forgetful else None,
     )
     world = world_of(tokens=5, leader_holds="150", mine={2: "900", 3: "60"}, manners=manners, cash="1000000")
     world.exchange.hold(LEADER, yes_of(world, 2), D(4500))
@@ -158,15 +160,16 @@ def the_leader_moves(world, number: int, kills: int) -> None:
         world.exchange.hold(LEADER, yes_of(world, 3), D(0))
 
 
-def under_fire(folder, kills: int, seed: int, at_request) -> None:
-    world, dice = a_world(), Random(seed)
+def under_fire(folder, kills: int, seed: int, at_request, *, forgetful: bool = False, maker: bool = True) -> None:
+    world, dice = a_world(forgetful=forgetful), Random(seed)
+    settings = {**SETTINGS, "maker_only": maker}
     kinds: Counter[str] = Counter()
     known: Counter[str] = Counter()
     with watched(world) as truth:
 
         async def talk():
             async with serve(world) as urls:
-                write_config(urls, folder, **SETTINGS)
+                write_config(urls, folder, **settings)
                 for number in range(1, kills + 1):
                     moment = Moment.chosen(dice)
                     err = await live_and_die(world, folder, moment, at_request)
@@ -178,7 +181,7 @@ def under_fire(folder, kills: int, seed: int, at_request) -> None:
                     the_leader_moves(world, number, kills)
                 at_request(lambda *_: None)
                 world.exchange.manners.hits = Hits(mean_sec=0.1, least=D(5), most=D(25))  # the world calms down
-                return await run_until(config_of(urls, folder, **SETTINGS), lambda _: not truth.outside())
+                return await run_until(config_of(urls, folder, **settings), lambda _: not truth.outside())
 
         story = asyncio.run(talk())
     print(
@@ -200,9 +203,11 @@ class TestKilledAtRandom:
         under_fire(tmp_path, 4, int(os.environ.get("FIRE_SEED", "8")), at_request)
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("seed", [11, 12, 13])
-    def test_sixty_times(self, seed, tmp_path, at_request):
-        under_fire(tmp_path, int(os.environ.get("FIRE_KILLS", "20")), seed, at_request)
+    @pytest.mark.parametrize(
+        ("seed", "how"), [(11, {}), (12, {}), (13, {}), (14, {"forgetful": True}), (15, {"maker": False})]
+    )
+    def test_a_hundred_times(self, seed, how, tmp_path, at_request):
+        under_fire(tmp_path, int(os.environ.get("FIRE_KILLS", "20")), seed, at_request, **how)
 
 
 class TestTheTruthSees:

@@ -119,7 +119,7 @@ def shown_at(level: str, folder: Path, heard) -> None:
     assert end.code == 0, end.err
     text = all_of(folder, end.out, end.err, line)
     # The words did arrive, with the secrets taken out, and there was something to hide.
-    assert "[hidden]" in end.out
+    assert level == "error" or "[hidden]" in end.out  # an answer that is waited out is a warning
     assert "[hidden]" in "".join(path.read_text() for path in folder.glob("journal/*.jsonl"))
     assert len(secrets.sent) > 10
     assert secrets.parts_in(text) == set()
