@@ -6,13 +6,14 @@ With production's own addresses the hook refuses, so that nothing leaves: what w
 
 import asyncio
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from copytrade.adapters.simulated.scenario import LEADER
-from copytrade.adapters.simulated.server import serve
+from copytrade.adapters.simulated.server import Urls, serve
 from copytrade.app.config import KEYS
-from tests.e2e.driving import ME, ended, run, started, world_of, write_config
+from tests.e2e.driving import KEY, ME, Ended, ended, run, started, world_of, write_config
 
 HOOK = """
 import os, sys
@@ -35,6 +36,7 @@ sys.addaudithook(guard)
 """
 NO_PROXY = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), "")
 URLS = ("data_api_url", "gamma_api_url", "clob_url")
+SITE = "geoblock_url"  # asked before a live start
 
 
 class Guard:
@@ -48,66 +50,63 @@ class Guard:
         return set(self.log.read_text().split("\n")) - {""}
 
 
-def names(urls, *which: str) -> set[str]:
-    return {getattr(urls, name).removeprefix("http://") for name in which}
+def names(urls: Urls, *which: str) -> set[str]:
+    return {urlsplit(getattr(urls, name)).netloc for name in which}
+
+
+def contacts(folder: Path, commands: dict[str, tuple[str, ...]]) -> tuple[dict[str, set[str]], Urls]:
+    """Whom each command talks to, by its name here; each in a folder of that name, with a configuration in it."""
+    guards = {name: Guard(folder, name) for name in commands}
+
+    async def one(name: str, urls: Urls, command: str, *args: str) -> Ended:
+        place = folder / name
+        place.mkdir()
+        write_config(urls, place)
+        if command == "record":
+            args += tuple(f"--{name.replace('_', '-')}={getattr(urls, name)}" for name in URLS)
+        key = KEY if name in ("live", "doctor") else None
+        hook = guards[name].hook
+        async with started(place, *args, command=command, key=key, hook=hook, environ=NO_PROXY) as process:
+            return await ended(process)
+
+    async def talk() -> tuple[Urls, list[Ended]]:
+        async with serve(world_of(tokens=2)) as urls:
+            return urls, await asyncio.gather(*(one(name, urls, *command) for name, command in commands.items()))
+
+    urls, ends = asyncio.run(talk())
+    assert [end.code for end in ends] == [0] * len(commands), [(end.out, end.err) for end in ends]
+    return {name: guard.seen() for name, guard in guards.items()}, urls
 
 
 class TestContacts:
     """Issue 4.7: a run opens connections to the configured hosts only."""
 
-    def test_of_what_follows_a_wallet_and_of_what_only_computes(self, tmp_path):
-        world = world_of(tokens=2)
-        folders = {name: tmp_path / name for name in ("live", "dry", "record", "plan", "backtest")}
-        guards = {name: Guard(tmp_path, name) for name in folders}
+    def test_of_a_run_live_and_dry(self, tmp_path):
+        seen, urls = contacts(tmp_path, {"live": ("run", "--once", "--yes"), "dry": ("run", "--once", "--dry-run")})
+        assert seen["live"] == names(urls, *URLS, SITE)
+        assert seen["dry"] == names(urls, *URLS)
 
-        async def one(name: str, *args: str, command: str = "run"):
-            key = None if name != "live" else "0x" + "5a" * 32
-            async with started(
-                folders[name], *args, command=command, key=key, hook=guards[name].hook, environ=NO_PROXY
-            ) as process:
-                return await ended(process)
-
-        async def talk():
-            async with serve(world) as urls:
-                for folder in folders.values():
-                    folder.mkdir()
-                    write_config(urls, folder)
-                flags = ["--poll=0.2"] + [f"--{name.replace('_', '-')}={getattr(urls, name)}" for name in URLS]
-                first = await asyncio.gather(
-                    one("live", "--once", "--yes"),
-                    one("dry", "--once", "--dry-run"),
-                    one(
-                        "record",
-                        "--target",
-                        LEADER,
-                        "--out",
-                        "tape",
-                        "--poll=0.2",
-                        "--for=0.5",
-                        *flags,
-                        command="record",
-                    ),
-                )
-                journal = next((folders["live"] / "journal").glob("*.jsonl"))
-                second = await asyncio.gather(
-                    one("plan", "--snapshot", str(journal), command="plan"),
-                    one("backtest", str(folders["record"] / "tape"), "--set", f"my_address={ME}", command="backtest"),
-                )
-                return urls, [*first, *second]
-
-        urls, ends = asyncio.run(talk())
-        assert [end.code for end in ends] == [0] * 5, [end.err for end in ends]
-        assert guards["live"].seen() == names(urls, *URLS)
-        assert guards["dry"].seen() == names(urls, *URLS)
-        assert guards["record"].seen() <= names(urls, *URLS)
-        assert guards["record"].seen() >= names(urls, "data_api_url", "clob_url")
-        assert guards["plan"].seen() == set()
-        assert guards["backtest"].seen() == set()
+    @pytest.mark.slow
+    def test_of_everything_else(self, tmp_path):
+        line = tmp_path / "live" / "journal.jsonl"
+        record = ("record", "--target", LEADER, "--out", str(tmp_path / "tape"), "--for=0.5", "--poll=0.2")
+        seen, urls = contacts(tmp_path, {"live": ("run", "--once", "--yes"), "record": record})
+        line.write_bytes(b"".join(each.read_bytes() for each in (tmp_path / "live" / "journal").glob("*.jsonl")))
+        assert names(urls, "data_api_url", "clob_url") <= seen["record"] <= names(urls, *URLS)
+        config = ("--config", str(tmp_path / "live" / "copytrade_config.json"))
+        others = {
+            "plan": ("plan", "--snapshot", str(line)),
+            "backtest": ("backtest", str(tmp_path / "tape"), "--set", f"my_address={ME}"),
+            "status": ("status", *config),
+        }
+        assert contacts(tmp_path, others)[0] == {"plan": set(), "backtest": set(), "status": set()}
+        seen, urls = contacts(tmp_path, {"doctor": ("doctor",)})
+        assert names(urls, "clob_url", SITE) <= seen["doctor"] <= names(urls, *URLS, SITE)
 
     def test_with_nothing_configured_only_the_exchanges_own_hosts_are_asked_for(self, tmp_path):
-        hosts = {name: str(KEYS[name].default).removeprefix("https://") for name in URLS}
+        hosts = {name: urlsplit(str(KEYS[name].default)).netloc for name in (*URLS, SITE)}
         assert set(hosts.values()) == {
-            "data-api.polymarket.com", "gamma-api.polymarket.com", "clob.polymarket.com"
+            "data-api.polymarket.com", "gamma-api.polymarket.com", "clob.polymarket.com", "polymarket.com"
         }  # fmt: skip
         guard = Guard(
             tmp_path,
@@ -122,7 +121,7 @@ class TestContacts:
         end = asyncio.run(run(folder, "--once", "--yes", *flags, hook=guard.hook, environ=NO_PROXY))
         assert end.code == 0, end.err
         assert "safe" in end.out
-        assert guard.seen() == {hosts["data_api_url"], hosts["clob_url"]}
+        assert guard.seen() == {hosts["data_api_url"], hosts["clob_url"], hosts[SITE]}
 
     @pytest.mark.slow
     def test_of_the_demo(self, tmp_path):
