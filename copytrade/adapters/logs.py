@@ -26,6 +26,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from copytrade.adapters.redaction import redact, redact_value
+from copytrade.app.writing import plain
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMS = ("text", "json")
@@ -167,8 +168,11 @@ def _plain(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _numbers_as_text(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """`0.61`, not `Decimal('0.61')`."""
-    return {name: str(value) if isinstance(value, Decimal) else value for name, value in event.items()}
+    """`0.61`, not `Decimal('0.610000')`."""
+    return {
+        name: plain(value) if isinstance(value, Decimal) and value.is_finite() else value
+        for name, value in event.items()
+    }
 
 
 def _json(event: EventDict, **_: object) -> str:

@@ -94,11 +94,17 @@ class Names:
     slugs: Mapping[TokenKey, str]
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> Names:
-        rows = (*snapshot.target.positions, *snapshot.mine.positions)
-        keys = {row.token_key for row in rows} | snapshot.token_map.keys() | snapshot.ledgers.keys()
-        titles, slugs = {row.token_key: row.title for row in rows}, {row.token_key: row.slug for row in rows}
-        return cls(titles={key: titles.get(key, "") for key in sorted(keys)}, slugs=slugs)
+    def of(cls, newest_first: Iterable[Snapshot]) -> Names:
+        """The tokens of these snapshots: one that was sold has its title in an older one only."""
+        titles: dict[TokenKey, str] = {}
+        slugs: dict[TokenKey, str] = {}
+        for snapshot in newest_first:
+            for row in (*snapshot.mine.positions, *snapshot.target.positions):
+                titles[row.token_key] = titles.get(row.token_key) or row.title
+                slugs[row.token_key] = slugs.get(row.token_key) or row.slug
+            for key in (*snapshot.token_map, *snapshot.ledgers):
+                titles.setdefault(key, "")
+        return cls(titles={key: titles[key] for key in sorted(titles)}, slugs=slugs)
 
     def find(self, asked: str) -> list[TokenKey]:
         """The token with this key; else those whose key begins so; else those whose title or slug has it in it."""

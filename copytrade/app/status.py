@@ -210,7 +210,7 @@ def status_object(status: Status) -> dict[str, object]:
         **{
             name: None
             if tally is None or (said := getattr(tally, name)) is None
-            else {"at": said.at, "words": said.words, "token_key": said.token_key}
+            else {"at": said.at, "words": said.words, "token_key": said.token_key, "title": said.title}
             for name in ("last_warning", "last_refusal", "last_fill")
         },
         "troubles": list(status.troubles),

@@ -128,6 +128,18 @@ def sums_of(snapshot: Snapshot, plan: Plan) -> Sums:
     )
 
 
+def day_limits(snapshot: Snapshot) -> str:
+    """What is left of the limits of a day, in words; nothing where none is set."""
+    policy, today = snapshot.policy, snapshot.today
+    spent, result = (ZERO, ZERO) if today is None else (today.spent, today.result)
+    words = []
+    if policy.max_daily_spend is not None:
+        words.append(f"{spent:,.2f} of {policy.max_daily_spend:,.2f} spent")
+    if policy.max_daily_loss is not None:
+        words.append(f"result {result:,.2f}, buying stops at -{policy.max_daily_loss:,.2f}")
+    return f"limits of the day: {', '.join(words)}" if words else ""
+
+
 def outside_band(decisions: Iterable[Decision], snapshot: Snapshot) -> int:
     """How many tokens that may be traded are outside the deadband."""
     band = snapshot.policy.deadband_shares

@@ -50,6 +50,7 @@ class Said:
     at: Decimal
     words: str
     token_key: TokenKey | None = None
+    title: str = ""
 
 
 @frozen(kw_only=True)
@@ -212,11 +213,9 @@ def _with_news(tally: Tally, happened: Cycle) -> Tally:
         fees_at_most=tally.fees_at_most + fee,
         today=_day_with(today, happened, fee),
         last_warning=Said(at=now, words=[*happened.warnings][-1]) if happened.warnings else tally.last_warning,
-        last_refusal=Said(at=now, words=refusals[-1].words, token_key=refusals[-1].token_key)
-        if refusals
-        else tally.last_refusal,
+        last_refusal=_said(happened, refusals[-1].words, refusals[-1].token_key) if refusals else tally.last_refusal,
         refused=_refused(tally.refused, happened),
-        last_fill=_last_fill(now, happened.fills) or tally.last_fill,
+        last_fill=_last_fill(happened) or tally.last_fill,
     )
 
 
@@ -251,12 +250,17 @@ def _fee_at_most(fill: OwnFill, snapshot: Snapshot) -> Decimal:
     return (fill.shares * HIGHEST_FEE_RATE * fill.price * (1 - fill.price)).quantize(MICRO)
 
 
-def _last_fill(now: Decimal, fills: Collection[OwnFill]) -> Said | None:
-    if not fills:
+def _last_fill(happened: Cycle) -> Said | None:
+    if not happened.fills:
         return None
-    last = [*fills][-1]
+    last = happened.fills[-1]
     verb = "bought" if last.side is Side.BUY else "sold"
-    return Said(at=now, words=f"{verb} {last.shares} @ {last.price}", token_key=last.token_key)
+    return _said(happened, f"{verb} {last.shares} @ {last.price}", last.token_key)
+
+
+def _said(happened: Cycle, words: str, token_key: TokenKey | None) -> Said:
+    title = happened.titles.get(token_key or "", "")
+    return Said(at=happened.snapshot.now, words=words, token_key=token_key, title=title)
 
 
 # -- in the journal ---------------------------------------------------------------------------------------------------

@@ -308,6 +308,10 @@ class TestNames:
     def test_by_key_beginning_title_or_slug(self, asked, found):
         assert self.NAMES.find(asked) == found
 
+    def test_one_that_was_sold_has_its_title_in_an_older_snapshot(self):
+        older, newer = snapshot("title Rain?, hold 20, ledger 0+20 age 5"), snapshot("ledger 0+0 age 9")
+        assert Names.of([newer, older]).find("rain") == [A]
+
     def test_the_nearest_first(self):
         assert self.NAMES.nearest("will it snwo")[0] == "0xbb22:0"
         assert self.NAMES.nearest("0xaa12:1")[0] == "0xaa11:1"

@@ -161,6 +161,12 @@ class TestTheScreen:
         assert "nothing since, look at its log" in screen(status(later=600), 80)
         assert "nothing since" not in screen(status(later=600, running=False), 80)
 
+    def test_limits_of_the_day_and_the_switch_that_stops_everything(self):
+        limited = facts(config={"max_daily_spend": 100}, today={"spent": 12.5, "result": -3}, stopped=True)
+        shown = screen(status(line=line_of(cycle(limited))), 80)
+        assert " limits of the day: 12.50 of 100.00 spent\n" in shown
+        assert " ! STOPPED by copytrade stop" in shown
+
     def test_where_nobody_knows_whether_it_runs(self):
         assert "running or not: can't be told" in screen(status(running=None), 80)
 

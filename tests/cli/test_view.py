@@ -156,6 +156,13 @@ class TestTheScreen:
         assert "nothing is sent" in shown
         assert "accepted" not in shown
 
+    def test_limits_of_the_day_and_the_switch_that_stops_everything(self):
+        limited = {"follow_ratio": 0.2, "max_daily_spend": 100, "max_daily_loss": 50}
+        shown = screen(view_of(cycle(facts(config=limited, today={"spent": 12.5, "result": -3}, stopped=True))), 80, 24)
+        assert " limits of the day: 12.50 of 100.00 spent, result -3.00, buying stops at -50.00\n" in shown
+        assert " STOPPED by copytrade stop: nothing is placed until it is lifted\n" in shown
+        assert "limits" not in screen(view_of(cycle()), 80, 24)
+
     def test_a_run_that_has_stood_still_is_told(self):
         view = view_of(cycle())
         assert "nothing since" not in screen(view, 80, 24, later=80)
@@ -274,3 +281,11 @@ class TestWhenDrawingFails:
         live.on_stop(Stopped(at=Decimal(NOW), ending=Ending(cycles=2)))
         out.close()
         assert terminal.getvalue().count("\x1b[?1049h") == terminal.getvalue().count("\x1b[?1049l")
+
+
+def test_the_picture_in_the_docs_is_of_this_view():
+    from tests.cli.picture import PICTURE, lines, picture, words_in
+
+    drawn = PICTURE.read_text(encoding="utf-8")
+    assert words_in(drawn) == words_in(picture(lines())), "draw it again: python -m tests.cli.picture"
+    assert "http" not in drawn.replace("http://www.w3.org/2000/svg", "")

@@ -30,7 +30,7 @@ from copytrade.app.cli._view import View, frame
 from copytrade.app.cli.render import why_safe
 from copytrade.app.folding import Folded, News
 from copytrade.app.outcomes import Cycle
-from copytrade.app.story import outside_band, rows_of, sums_of
+from copytrade.app.story import day_limits, outside_band, rows_of, sums_of
 from copytrade.app.tally import Counting, Tally
 from copytrade.app.watching import Seen, Started, Stopped
 from copytrade.app.writing import plain
@@ -108,6 +108,8 @@ class LiveView:
             started_at=self._started.at,
             poll_interval_sec=config.poll_interval_sec,
             unsafe=why_safe(snapshot),
+            stopped=snapshot.stopped,
+            limits=day_limits(snapshot),
             cycle=cycle.number,
             cycle_at=cycle.ended_at,
             seconds=cycle.ended_at - cycle.started_at,

@@ -140,7 +140,7 @@ class LogLines:
             key = one.token_key
             if key is not None and one.reason not in _TOLD and one.reason is not self._reasons.get(key):
                 self._log.info(
-                    "reason", reason=one.reason, token_key=key, title=cycle.titles.get(key, ""), gap=one.delta
+                    "reason", reason=one.reason, gap=one.delta, title=cycle.titles.get(key, ""), token_key=key
                 )
         # A band or an order in between does not make an old reason new; another reason does.
         self._reasons = {
@@ -152,11 +152,11 @@ class LogLines:
         log = self._log.warning if taken_back else self._log.info
         log(
             "fill_taken_back" if taken_back else "fill",
-            token_key=fill.token_key,
-            title=cycle.titles.get(fill.token_key, ""),
             side=fill.side,
             shares=abs(fill.shares),
             price=fill.price,
+            title=cycle.titles.get(fill.token_key, ""),
+            token_key=fill.token_key,
             order_id=fill.order_id,
         )
 
@@ -165,8 +165,8 @@ class LogLines:
         self._at(outcome)(
             "cancel",
             outcome=outcome,
-            token_key=cancel.token_key,
             reason=cancel.reason,
+            token_key=cancel.token_key,
             order_id=cancel.order_id,
             **_words(result),
         )
@@ -177,13 +177,13 @@ class LogLines:
         self._at(outcome)(
             "refusal" if outcome == "refused" else "order",
             outcome=outcome,
-            token_key=place.token_key,
-            title=cycle.titles.get(place.token_key, ""),
             side=place.side,
             shares=place.size,
             price=place.price,
-            **ids,
             **_words(result),
+            title=cycle.titles.get(place.token_key, ""),
+            token_key=place.token_key,
+            **ids,
         )
 
     def _at(self, outcome: str) -> Any:

@@ -15,6 +15,7 @@ from copytrade.app.cli._table import LEAST_WIDTH, Line, ago, cut, money, short_a
 from copytrade.app.cli.render import clock_time, why_safe
 from copytrade.app.reading import printable
 from copytrade.app.status import Last, Status
+from copytrade.app.story import day_limits
 from copytrade.app.tally import Said, Tally
 from copytrade.app.writing import plain
 
@@ -47,6 +48,8 @@ def _head(status: Status, width: int) -> list[Line]:
     if last is not None:
         lines += [_cycle(status, last), _money(last)]
     lines.append(((_today(status), ""),))
+    if last is not None and (limits := day_limits(last.snapshot)):
+        lines.append(((f" {limits}", ""),))
     if status.tally is not None:
         lines += _profit(status, status.tally)
     return lines
@@ -155,7 +158,6 @@ def _last_words(status: Status) -> list[Line]:
 
 
 def _said(status: Status, name: str, said: Said) -> Line:
-    titles = {} if status.last is None else {row.token_key: row.title for row in status.last.rows}
-    token = printable(titles.get(said.token_key, "")) or (short_key(said.token_key) if said.token_key else "")
+    token = printable(said.title) or (short_key(said.token_key) if said.token_key else "")
     of = f" of {token}" if token else ""
     return ((f" last {name} {ago(status.now - said.at)} ago{of}: {printable(said.words)}", "dim"),)

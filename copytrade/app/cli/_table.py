@@ -109,7 +109,7 @@ def _row(row: Row, width: int, now: Decimal, timed: bool) -> Line:
             case "hold":
                 text, of = f"{span(row.lo, row.hi, size) if row.hold_known else '?':>{size}}", quiet
             case "gap":
-                text, of = f"{amount(row.gap, size) if known else '?':>{size}}", "bold" if row.gap else quiet
+                text, of = f"{amount(row.gap, size) if known else '?':>{size}}", quiet or ("bold" if row.gap else "")
             case "open":
                 text, of = f"{'' if row.gap_since is None else brief(now - row.gap_since):>{size}}", quiet
             case "order":

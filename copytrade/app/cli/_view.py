@@ -34,6 +34,8 @@ class View:
     started_at: Decimal
     poll_interval_sec: Decimal
     unsafe: tuple[str, ...] = ()  # why it is in safe mode
+    stopped: bool = False  # by copytrade stop
+    limits: str = ""  # of the day, in words
     cycle: int
     cycle_at: Decimal
     seconds: Decimal
@@ -81,7 +83,11 @@ def _head(view: View, width: int, now: Decimal) -> list[Line]:
         due = view.poll_interval_sec - now % view.poll_interval_sec
         second = ((last + f", next in {int(due)} s", ""),)
     running = f"   running {ago(now - view.started_at)}"
-    return [first, (*second, (running, "dim")), mode, _money(view), ((f" {view.today}", ""),) if view.today else ()]
+    stopped: Line = (
+        ((" STOPPED by copytrade stop: nothing is placed until it is lifted", "bad"),) if view.stopped else ()
+    )
+    words: list[Line] = [((f" {text}", ""),) for text in (view.limits, view.today) if text]
+    return [first, (*second, (running, "dim")), stopped, mode, _money(view), *words]
 
 
 def _money(view: View) -> Line:

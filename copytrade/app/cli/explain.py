@@ -6,6 +6,7 @@ writes the journal is not touched.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
@@ -20,6 +21,7 @@ from copytrade.errors import BadInput, Fault
 
 if TYPE_CHECKING:
     from copytrade.app.explaining import Explanation, Names
+    from copytrade.app.tally import Beside
     from copytrade.domain.model import Snapshot, TokenKey
 
 NOTHING_EXPLAINED = "nothing was explained"
@@ -43,15 +45,13 @@ def explain(
     token.
     """
     places = places_of(config, state, journal_dir, consequence=NOTHING_EXPLAINED)
-    lines = _lines(places, cycles)
-    from copytrade.app.documents import decode_snapshot
+    read = _read(_lines(places, cycles))
     from copytrade.app.explaining import Names, folded
 
-    newest = decode_snapshot(lines[0], source="the last journal line")
-    names = Names.of(newest)
+    names = Names.of(snapshot for snapshot, _ in read)
     key = chosen(token, names)
     title = printable(names.titles[key])
-    show("\n".join([f"{title or short(key)}", f"{key}", "", *paragraphs(folded(_explained(lines, key)))]) + "\n")
+    show("\n".join([f"{title or short(key)}", f"{key}", "", *paragraphs(folded(_explained(read, key)))]) + "\n")
 
 
 def _lines(places: Places, most: int) -> list[bytes]:
@@ -72,17 +72,22 @@ def _lines(places: Places, most: int) -> list[bytes]:
     return lines
 
 
-def _explained(lines: Iterable[bytes], key: TokenKey) -> Iterator[Explanation]:
+def _read(lines: Iterable[bytes]) -> list[tuple[Snapshot, Beside]]:
+    """What the lines hold; one of another version, or that is not ours, is passed over."""
     from copytrade.app.documents import decode_snapshot
-    from copytrade.app.explaining import explain as explained
     from copytrade.app.tally import read_beside
 
+    read = []
     for line in lines:
-        try:
-            snapshot = decode_snapshot(line, source="a journal line")
-        except BadInput:  # of another version, or not ours
-            continue
-        beside = read_beside(line)
+        with contextlib.suppress(BadInput):
+            read.append((decode_snapshot(line, source="a journal line"), read_beside(line)))
+    return read
+
+
+def _explained(read: Iterable[tuple[Snapshot, Beside]], key: TokenKey) -> Iterator[Explanation]:
+    from copytrade.app.explaining import explain as explained
+
+    for snapshot, beside in read:
         yield explained(snapshot, key, beside.results, beside.notes.fills, beside.notes.warnings)
 
 
@@ -117,7 +122,7 @@ def explain_one(snapshot: Snapshot, asked: str) -> str:
     from copytrade.app.explaining import Names
     from copytrade.app.explaining import explain as explained
 
-    names = Names.of(snapshot)
+    names = Names.of([snapshot])
     key = chosen(asked, names)
     head = [printable(names.titles[key]) or short(key), key, ""]
     return "\n".join([*head, *paragraphs([explained(snapshot, key)])]) + "\n"
