@@ -149,23 +149,23 @@ def _want(one: Considered, snapshot: Snapshot) -> str:
     if not snapshot.target.complete:
         return f"{words}, as far as the target's positions are known"
     words += f" ({number(policy.follow_ratio)} × {number(his)})"
-    if token.want.lo != token.want.hi:
+    if token.uncapped_lo != token.uncapped_hi:
         polls = [number(poll.get(key, Decimal(0))) for poll in (*snapshot.target_history, latest)]
         remembered = snapshot.target_history[-policy.polls_remembered :]
         need = polls_to_shrink(latest, remembered, policy)
         words += f": his size was {', '.join(polls)} in the last polls, and {need} must agree on a decrease"
-    if (token.want_lo, token.want_hi) != (token.want.lo, token.want.hi):
-        words += f"; uncapped it would be {interval(token.want.lo, token.want.hi)}"
+    if (token.want_lo, token.want_hi) != (token.uncapped_lo, token.uncapped_hi):
+        words += f"; uncapped it would be {interval(token.uncapped_lo, token.uncapped_hi)}"
     return words
 
 
 def _hold(one: Considered, snapshot: Snapshot) -> str:
     token, ledger = one.token, snapshot.ledgers.get(one.token.token_key or "")
-    words = f"hold {interval(token.held.lo, token.held.hi)}"
+    words = f"hold {interval(token.lo, token.hi)}"
     if not snapshot.mine.complete:
         return f"{words}, as far as my positions are known"
     why = []
-    if ledger is not None and (ledger.bought or ledger.sold) and token.held.lo != token.held.hi:
+    if ledger is not None and (ledger.bought or ledger.sold) and token.lo != token.hi:
         moved = [
             f"{number(shares)} {verb}" for shares, verb in ((ledger.bought, "bought"), (ledger.sold, "sold")) if shares
         ]
@@ -173,8 +173,8 @@ def _hold(one: Considered, snapshot: Snapshot) -> str:
             f"the feed says {number(token.reported)}, and does not show all of our fills yet ({', '.join(moved)})"
         )
     why += [f"{order_words(order)} in doubt may have filled" for order in token.doubts]
-    if token.held.warning:
-        why.append(token.held.warning)
+    if token.warning:
+        why.append(token.warning)
     return f"{words}: {'; '.join(why)}" if why else words
 
 

@@ -215,12 +215,12 @@ def _share(one: Considered, snapshot: Snapshot) -> Decimal:
 def _token_cap(one: Considered, snapshot: Snapshot) -> str:
     token, cap = one.token, snapshot.policy.max_notional_per_token
     gone = {action.order_id for action in one.actions if isinstance(action, Cancel)}
-    may_hold = token.held.hi + rests(tuple(order for order in token.live if order.order_id in gone), Side.BUY)
+    may_hold = token.hi + rests(tuple(order for order in token.live if order.order_id in gone), Side.BUY)
     counts = may_hold * counted_price(token.cap_price)
     left = _too_little(cap - counts, _share(one, snapshot), one, snapshot)
     return (
         f"the {number(may_hold)} shares that we may hold count {number(counts)} of max_notional_per_token "
-        f"{number(cap)}: {left}, and {number(token.want.lo)} are wanted"
+        f"{number(cap)}: {left}, and {number(token.uncapped_lo)} are wanted"
     )
 
 
@@ -292,8 +292,8 @@ def _dust(one: Considered, snapshot: Snapshot) -> str:
     token, band = one.token, number(snapshot.policy.deadband_shares)
     least = number(_least(one, snapshot))
     foreign = rests(snapshot.foreign_orders.get(token.token_id or "", ()), Side.SELL)
-    if token.delta < 0 and token.held.lo - foreign < -token.delta:
-        free = number(max(token.held.lo - foreign, ZERO))
+    if token.delta < 0 and token.lo - foreign < -token.delta:
+        free = number(max(token.lo - foreign, ZERO))
         return f"{free} shares are free to be sold, less than the exchange's minimum of {least}"
     return (
         f"the gap of {number(abs(token.delta))} is smaller than the exchange's minimum of {least}, even with the "
@@ -305,7 +305,7 @@ def _settling(one: Considered, snapshot: Snapshot) -> str:
     token = one.token
     if abs(token.delta) > snapshot.policy.deadband_shares:
         return "the order that is taken down may have filled before: what is left is decided when that is known"
-    held = interval(token.held.lo, token.held.hi)
+    held = interval(token.lo, token.hi)
     return (
         f"the feed says {number(token.reported)}, but we may hold {held}: the gap may be closed already, so nothing is "
         "done until feed and fills agree"
@@ -315,7 +315,7 @@ def _settling(one: Considered, snapshot: Snapshot) -> str:
 def _unconfirmed(one: Considered, snapshot: Snapshot) -> str:
     token, need = one.token, snapshot.policy.polls_to_shrink
     return (
-        f"the leader's decrease (to a want of {number(token.want.latest)}) is sold once {need} polls agree; until then "
+        f"the leader's decrease (to a want of {number(token.latest)}) is sold once {need} polls agree; until then "
         f"up to {number(token.want_hi)} are wanted"
     )
 

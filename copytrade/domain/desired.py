@@ -18,22 +18,15 @@ from attrs import frozen
 from copytrade.domain.amounts import floored
 from copytrade.domain.model import ZERO, Positions, TokenKey
 from copytrade.domain.policy import Policy
-from copytrade.domain.records import maker
 
 Poll = Mapping[TokenKey, Decimal]  # shares of each token that one complete answer listed
 
 
-@frozen(kw_only=True, weakref_slot=False)
-class Want:
-    """The shares that we want to hold: at least `lo`, at most `hi`; `latest` by this poll alone, unconfirmed."""
+# The shares that we want to hold: at least, at most, and by this poll alone, unconfirmed.
+Want = tuple[Decimal, Decimal, Decimal]
 
-    lo: Decimal
-    hi: Decimal
-    latest: Decimal
-
-
-new_want = maker(Want)
-NOTHING_WANTED = Want(lo=ZERO, hi=ZERO, latest=ZERO)
+NEVER_LISTED = Decimal(-1)  # less than any size
+NOTHING_WANTED: Want = (ZERO, ZERO, ZERO)
 
 
 def poll_of(positions: Positions) -> dict[TokenKey, Decimal]:
@@ -57,18 +50,6 @@ def _listed(poll: Poll) -> int:
     return sum(map(ZERO.__lt__, poll.values()))
 
 
-def wants(latest: Poll, history: Sequence[Poll], policy: Policy) -> dict[TokenKey, Want]:
-    """What we want of every token that the polls which count list. `history` is oldest first, without `latest`.
-
-    >>> half = Policy(follow_ratio=Decimal("0.5"))
-    >>> want = wants({"0xc1:0": Decimal(100)}, [{"0xc1:0": Decimal(160)}], half)["0xc1:0"]
-    >>> f"{want.lo}..{want.hi}, latest {want.latest}"
-    '50.00..80.00, latest 50.00'
-    """
-    polls = polls_that_count(latest, history, policy)
-    return {key: want_of(key, polls, policy.follow_ratio) for key in polls.greatest}
-
-
 @frozen(kw_only=True)
 class Polls:
     """The polls that count, as far as they differ: `greatest` is of each token that any of them lists."""
@@ -79,20 +60,26 @@ class Polls:
 
 
 def polls_that_count(latest: Poll, history: Sequence[Poll], policy: Policy) -> Polls:
-    """What `want_of` needs to know of the target's polls."""
+    """The part of `latest` and the polls before it, oldest first, that what is wanted depends on."""
     remembered = history[len(history) - min(len(history), policy.polls_remembered) :]
     polls = [*remembered, latest]
     greatest = dict(latest)
     for poll in polls[-polls_to_shrink(latest, remembered, policy) : -1]:
         for key, size in poll.items():
-            if key not in greatest or size > greatest[key]:
+            if size > greatest.get(key, NEVER_LISTED):
                 greatest[key] = size
     grow = tuple(poll for poll in polls[-policy.polls_to_grow : -1] if poll != latest)
     return Polls(latest=latest, greatest=greatest, grow=grow)
 
 
 def want_of(key: TokenKey, polls: Polls, ratio: Decimal) -> Want:
-    """What we want of one token. Where the polls agree, the three are one and the same object."""
+    """What we want of one token. Where the polls agree, the three are one and the same number.
+
+    >>> polls = polls_that_count({"0xc1:0": Decimal(100)}, [{"0xc1:0": Decimal(160)}], Policy())
+    >>> at_least, at_most, latest = want_of("0xc1:0", polls, Decimal("0.5"))
+    >>> f"{at_least}..{at_most}, latest {latest}"
+    '50.00..80.00, latest 50.00'
+    """
     most = polls.greatest.get(key)
     if most is None:
         return NOTHING_WANTED
@@ -102,4 +89,4 @@ def want_of(key: TokenKey, polls: Polls, ratio: Decimal) -> Want:
     # Both windows end with this poll, so least <= now <= most.
     low = floored(ratio * least)
     high = low if most == least else floored(ratio * most)
-    return new_want(lo=low, hi=high, latest=low if now == least else floored(ratio * now))
+    return low, high, low if now == least else floored(ratio * now)

@@ -28,9 +28,6 @@ from decimal import Decimal
 from copytrade.domain.amounts import CENT, equal
 from copytrade.domain.model import BUY, ZERO, Exposure, Ledger, Order
 from copytrade.domain.policy import Policy
-from copytrade.domain.records import maker
-
-new_exposure = maker(Exposure)
 
 
 def quiet(reported: Decimal, ledger: Ledger, *, in_doubt: bool, now: Decimal, policy: Policy) -> bool:
@@ -71,6 +68,11 @@ def _agreed(reported: Decimal, ledger: Ledger, witness: Decimal | None) -> Decim
     return None
 
 
+def settled(reported: Decimal, ledger: Ledger | None) -> bool:
+    """True where feed and ledger say the very same, as mostly: without orders in doubt, `lo = hi = P`."""
+    return ledger is None or ledger.base + ledger.bought - ledger.sold == reported
+
+
 def exposure(
     reported: Decimal,
     ledger: Ledger | None,
@@ -87,15 +89,13 @@ def exposure(
     >>> f"{held.lo}..{held.hi}"
     '60..80'
     """
-    if not doubts and (ledger is None or ledger.base + ledger.bought - ledger.sold == reported):
-        return new_exposure(lo=reported, hi=reported)  # as most are, most of the time
     lo, hi, unsure, warning = _hull(reported, ledger, bool(doubts), witness, now, policy)
     for order in doubts:
         if order.side is BUY:
             hi += order.rest
         else:
             lo -= order.rest
-    return new_exposure(lo=max(lo, ZERO), hi=max(hi, ZERO), unsure=unsure, warning=warning)
+    return Exposure(lo=max(lo, ZERO), hi=max(hi, ZERO), unsure=unsure, warning=warning)
 
 
 def _hull(

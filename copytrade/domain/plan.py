@@ -17,15 +17,15 @@ is kept.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from decimal import Decimal, localcontext
 from functools import lru_cache
 
 from attrs import frozen
 
 from copytrade.domain.amounts import EXACT
-from copytrade.domain.desired import NOTHING_WANTED, poll_of, polls_that_count, want_of
-from copytrade.domain.exposure import exposure, needs_witness
+from copytrade.domain.desired import Want, poll_of, polls_that_count, want_of
+from copytrade.domain.exposure import exposure, needs_witness, settled
 from copytrade.domain.ids import IdKind, is_combo_condition, kind_of
 from copytrade.domain.limits import left_today
 from copytrade.domain.model import (
@@ -34,24 +34,22 @@ from copytrade.domain.model import (
     Action,
     Cancel,
     Decision,
-    Exposure,
+    Ledger,
     Mode,
     Order,
     OrderId,
     Plan,
-    Position,
     Reason,
     Snapshot,
     TokenId,
     TokenKey,
 )
-from copytrade.domain.policy import Policy
+from copytrade.domain.policy import COPIED, Policy
 from copytrade.domain.reconcile import (
     Token,
     cancel_all,
     cancel_expired,
     locked,
-    new_token,
     reconcile_one,
     rests,
 )
@@ -59,7 +57,6 @@ from copytrade.domain.records import maker
 from copytrade.domain.risk import NOTHING_SPENT, Budget, cap_price, capped, counted_price, delta, ref_price
 
 _Orders = Mapping[TokenId, tuple[Order, ...]]
-_NO_ORDERS: tuple[Order, ...] = ()
 
 new_decision = maker(Decision)
 
@@ -152,13 +149,14 @@ def tokens_to_witness(snapshot: Snapshot) -> tuple[TokenKey, ...]:
 
 def token_ids(snapshot: Snapshot) -> dict[TokenKey, TokenId]:
     """Every token id that the snapshot knows, from the positions and from the token map; the map wins."""
-    told = {
+    ids = {
         position.token_key: position.token_id
         for positions in (snapshot.target, snapshot.mine)
         for position in positions.positions
         if position.token_id is not None
     }
-    return {**told, **snapshot.token_map}
+    ids.update(snapshot.token_map)
+    return ids
 
 
 def _tradable(ids: Mapping[TokenKey, TokenId]) -> dict[TokenKey, TokenId]:
@@ -166,9 +164,9 @@ def _tradable(ids: Mapping[TokenKey, TokenId]) -> dict[TokenKey, TokenId]:
     wrong outcome indices, API.md) would each quote it, and there may never be two live orders of ours on a token.
     """
     sound = {key: token_id for key, token_id in ids.items() if _kind(token_id) is not _MALFORMED}
-    claims = Counter(sound.values())
-    if len(claims) == len(sound):
+    if len(set(sound.values())) == len(sound):
         return sound
+    claims = Counter(sound.values())
     return {key: token_id for key, token_id in sound.items() if claims[token_id] == 1}
 
 
@@ -191,13 +189,13 @@ def _without(orders: _Orders, ids: set[OrderId]) -> _Orders:
 
 def _uncapped_gap(token: Token) -> Decimal:
     """How far outside of the uncapped want we are for certain: the most that may have to be traded."""
-    if token.want.lo > token.held.hi:
-        return token.want.lo - token.held.hi
-    return min(token.want.hi - token.held.lo, ZERO)
+    if token.uncapped_lo > token.hi:
+        return token.uncapped_lo - token.hi
+    return min(token.uncapped_hi - token.lo, ZERO)
 
 
 def _takes_room(token: Token) -> bool:
-    return token.held.hi > 0 or any(order.side is BUY for order in token.live)
+    return token.hi > 0 or any(order.side is BUY for order in token.live)
 
 
 def _counts(token: Token) -> bool:
@@ -213,69 +211,74 @@ def _tokens(snapshot: Snapshot) -> Iterator[Token]:
 
     One after another, and not a list of them: most are decided at once, while all that they consist of is at hand.
     """
-    policy, now, books, ledgers = snapshot.policy, snapshot.now, snapshot.books, snapshot.ledgers
+    policy, ledgers = snapshot.policy, snapshot.ledgers
     open_orders, in_doubt = orders_of_ours(snapshot)
     target = {position.token_key: position for position in snapshot.target.positions}
     mine = {position.token_key: position for position in snapshot.mine.positions}
     polls = polls_that_count(poll_of(snapshot.target), snapshot.target_history, policy)
     ids = _tradable(token_ids(snapshot))
-    keys_of = {token_id: key for key, token_id in ids.items()}
     with_orders = {token_id for orders in (open_orders, in_doubt) for token_id in orders if orders[token_id]}
 
     keys = target.keys() | mine.keys()
-    keys |= {keys_of[token_id] for token_id in with_orders if token_id in keys_of}
+    keys |= {key for key, token_id in ids.items() if token_id in with_orders}
     keys |= {key for key, ledger in ledgers.items() if key not in keys and ledger.believed > ZERO}
-    keys |= {key for key in polls.greatest if key not in keys and want_of(key, polls, policy.follow_ratio).hi > ZERO}
+    keys |= {key for key in polls.greatest if key not in keys and want_of(key, polls, policy.follow_ratio)[1] > ZERO}
+    left_alone = _left_alone(keys, ids, snapshot)
     for key in sorted(keys):
-        my_position, target_position, token_id = mine.get(key), target.get(key), ids.get(key)
+        token = Token()
+        token.token_key = key
+        token.token_id = token_id = ids.get(key)
+        token.mine, token.target = mine.get(key), target.get(key)
         if token_id is None:
-            book, live, doubts = None, _NO_ORDERS, _NO_ORDERS
+            token.book, token.live, token.doubts = None, (), ()
         else:
-            book = books.get(token_id)
-            live, doubts = open_orders.get(token_id, _NO_ORDERS), in_doubt.get(token_id, _NO_ORDERS)
-        want, ledger = want_of(key, polls, policy.follow_ratio), ledgers.get(key)
-        reported = ZERO if my_position is None else my_position.size
-        held = exposure(reported, ledger, doubts, snapshot.witnesses.get(key), now=now, policy=policy)
-        ref = ref_price(book, my_position, target_position)
-        cap = cap_price(ref, my_position, ledger, (*live, *doubts) if live or doubts else _NO_ORDERS)
-        want_lo = capped(want.lo, cap, held.hi, policy)
-        want_hi = want_lo if want.hi is want.lo else capped(want.hi, cap, held.hi, policy)
-        yield new_token(
-            token_key=key,
-            token_id=token_id,
-            left_alone=_left_alone(key, token_id, my_position, target_position, policy),
-            mine=my_position,
-            target=target_position,
-            book=book,
-            live=live,
-            doubts=doubts,
-            want=want,
-            want_lo=want_lo,
-            want_hi=want_hi,
-            held=held,
-            delta=delta(want_lo, want_hi, held),
-            ref_price=ref,
-            cap_price=cap,
-        )
-    for unknown in sorted(with_orders - keys_of.keys()):
+            token.book = snapshot.books.get(token_id)
+            token.live, token.doubts = open_orders.get(token_id, ()), in_doubt.get(token_id, ())
+        ledger = ledgers.get(key)
+        token.left_alone = left_alone.get(key)
+        _hold(token, ledger, snapshot)
+        token.ref_price = ref_price(token.book, token.mine, token.target)
+        bids = (*token.live, *token.doubts) if token.live or token.doubts else ()
+        token.cap_price = cap_price(token.ref_price, token.mine, ledger, bids)
+        _want(token, want_of(key, polls, policy.follow_ratio), policy)
+        yield token
+    for unknown in sorted(with_orders.difference(ids.values())):
         yield _unknown(unknown, open_orders.get(unknown, ()), in_doubt.get(unknown, ()))
+
+
+def _hold(token: Token, ledger: Ledger | None, snapshot: Snapshot) -> None:
+    """What we may hold of the token."""
+    token.reported = reported = ZERO if token.mine is None else token.mine.size
+    if settled(reported, ledger) and not token.doubts:
+        token.lo = token.hi = reported
+        token.unsure, token.warning = ZERO, ""
+        return
+    witness = snapshot.witnesses.get(token.token_key) if token.token_key is not None else None
+    held = exposure(reported, ledger, token.doubts, witness, now=snapshot.now, policy=snapshot.policy)
+    token.lo, token.hi, token.unsure, token.warning = held.lo, held.hi, held.unsure, held.warning
+
+
+def _want(token: Token, uncapped: Want, policy: Policy) -> None:
+    """What we want of it, and how far that is from what we may hold."""
+    lo, hi, latest = uncapped
+    token.uncapped_lo, token.uncapped_hi, token.latest = lo, hi, latest
+    token.want_lo = token.want_hi = capped(lo, token.cap_price, token.hi, policy)
+    if hi is not lo:
+        token.want_hi = capped(hi, token.cap_price, token.hi, policy)
+    token.delta = delta(token.want_lo, token.want_hi, token.lo, token.hi)
 
 
 def _unknown(token_id: TokenId, live: tuple[Order, ...], doubts: tuple[Order, ...]) -> Token:
     """A token that only an order of ours knows: no wallet holds it, and its key was never learned."""
-    held = Exposure(lo=ZERO, hi=rests(doubts, BUY))
-    return Token(
-        token_key=None,
-        token_id=token_id,
-        left_alone=Reason.UNRESOLVED,
-        want=NOTHING_WANTED,
-        want_lo=ZERO,
-        want_hi=ZERO,
-        held=held,
-        delta=delta(ZERO, ZERO, held),
-        live=live,
-        doubts=doubts,
-    )
+    token = Token()
+    token.token_key, token.token_id, token.left_alone = None, token_id, Reason.UNRESOLVED
+    token.mine = token.target = token.book = token.ref_price = token.cap_price = None
+    token.live, token.doubts = live, doubts
+    token.reported = token.lo = token.unsure = ZERO
+    token.hi, token.warning = rests(doubts, BUY), ""
+    token.uncapped_lo = token.uncapped_hi = token.latest = token.want_lo = token.want_hi = ZERO
+    token.delta = delta(ZERO, ZERO, token.lo, token.hi)
+    return token
 
 
 _MALFORMED, _COMBO = IdKind.MALFORMED, IdKind.COMBO
@@ -287,20 +290,15 @@ def _is_combo(key: TokenKey) -> bool:
     return is_combo_condition(key.rpartition(":")[0])
 
 
-def _left_alone(
-    key: TokenKey,
-    token_id: TokenId | None,
-    mine: Position | None,
-    target: Position | None,
-    policy: Policy,
-) -> Reason | None:
-    if key in policy.blacklist_token_keys:
-        return Reason.BLACKLISTED
-    if _is_combo(key) or (token_id is not None and _kind(token_id) is _COMBO):
-        return Reason.COMBO
-    if (mine is not None and mine.redeemable) or (target is not None and target.redeemable):
-        return Reason.REDEEMABLE
-    return Reason.UNRESOLVED if token_id is None else None
+def _left_alone(keys: Set[TokenKey], ids: Mapping[TokenKey, TokenId], snapshot: Snapshot) -> dict[TokenKey, Reason]:
+    """The tokens that are not traded, whatever the numbers say, with the first reason for it."""
+    rows = (*snapshot.mine.positions, *snapshot.target.positions)
+    reasons = dict.fromkeys(keys - ids.keys(), Reason.UNRESOLVED)
+    reasons.update(dict.fromkeys([row.token_key for row in rows if row.redeemable], Reason.REDEEMABLE))
+    combos = [key for key, token_id in ids.items() if _kind(token_id) is _COMBO]
+    reasons.update(dict.fromkeys([*combos, *filter(_is_combo, keys)], Reason.COMBO))
+    reasons.update(dict.fromkeys(snapshot.policy.blacklist_token_keys, Reason.BLACKLISTED))
+    return reasons
 
 
 # -- steps 2 to 4 -----------------------------------------------------------------------------------------------------
@@ -364,9 +362,9 @@ def _normal_plan(snapshot: Snapshot, seen: list[Considered] | None = None) -> Pl
 
 def _counted(token: Token, snapshot: Snapshot) -> Decimal:
     """The pUSD that a token counts under the total cap: what we may hold, and what our BUYs may still bring."""
-    if not _counts(token) or token.not_ours(snapshot):
+    if not _counts(token) or (snapshot.policy.manage_holdings == COPIED and token.not_ours(snapshot)):
         return ZERO
-    held = token.held.hi + rests(token.live, BUY) if token.live else token.held.hi
+    held = token.hi + rests(token.live, BUY) if token.live else token.hi
     return held * counted_price(token.cap_price)
 
 
@@ -406,10 +404,10 @@ def _decision(token: Token, reason: Reason) -> Decision:
         want_lo=token.want_lo,
         want_hi=token.want_hi,
         desired=token.desired,
-        lo=token.held.lo,
-        hi=token.held.hi,
+        lo=token.lo,
+        hi=token.hi,
         delta=token.delta,
         ref_price=token.ref_price,
         reason=reason,
-        warning=token.held.warning,
+        warning=token.warning,
     )

@@ -15,11 +15,9 @@ from __future__ import annotations
 from decimal import Decimal
 from operator import attrgetter
 
-from attrs import frozen
+from attrs import define
 
 from copytrade.domain.amounts import CENT, clamped, floored
-from copytrade.domain.desired import Want
-from copytrade.domain.exposure import new_exposure
 from copytrade.domain.limits import day_stops, market_stops, price_allowed
 from copytrade.domain.model import (
     BUY,
@@ -29,7 +27,6 @@ from copytrade.domain.model import (
     Book,
     Cancel,
     CancelReason,
-    Exposure,
     Order,
     Place,
     Position,
@@ -45,30 +42,35 @@ from copytrade.domain.records import maker
 from copytrade.domain.risk import NOTHING_SPENT, Budget, counted_price, current_price, delta, new_budget, risk_check
 
 
-@frozen(kw_only=True, weakref_slot=False)
+@define(init=False, eq=False)
 class Token:
-    """What is known of one token when it is decided upon; what few tokens need is asked of the snapshot."""
+    """What is known of one token when it is decided upon; what few tokens need is asked of the snapshot.
+
+    Not frozen, since it is put together number by number in plan.py: made at once, it would cost more than most of its
+    numbers. Whoever it is handed out to only reads it.
+    """
 
     token_key: TokenKey | None  # None: nothing but a live order of ours knows the token
     token_id: TokenId | None
-    left_alone: Reason | None = None  # BLACKLISTED, COMBO, REDEEMABLE or UNRESOLVED: whatever the numbers say
-    mine: Position | None = None  # as the positions feed reports it
-    target: Position | None = None
-    book: Book | None = None
-    live: tuple[Order, ...] = ()
-    doubts: tuple[Order, ...] = ()
-    want: Want  # before any cap
+    left_alone: Reason | None  # BLACKLISTED, COMBO, REDEEMABLE or UNRESOLVED: whatever the numbers say
+    mine: Position | None  # as the positions feed reports it
+    target: Position | None
+    book: Book | None
+    live: tuple[Order, ...]
+    doubts: tuple[Order, ...]
+    uncapped_lo: Decimal  # want before any cap
+    uncapped_hi: Decimal
+    latest: Decimal  # by this poll alone, unconfirmed and before any cap
     want_lo: Decimal  # under the token's cap
     want_hi: Decimal
-    held: Exposure
-    delta: Decimal  # how far `held` is outside of want under the cap
-    ref_price: Decimal | None = None
-    cap_price: Decimal | None = None
-
-    @property
-    def reported(self) -> Decimal:
-        """Our shares, by the positions feed."""
-        return ZERO if self.mine is None else self.mine.size
+    reported: Decimal  # shares, by the positions feed
+    lo: Decimal  # what we may hold (exposure.py)
+    hi: Decimal
+    unsure: Decimal
+    warning: str
+    delta: Decimal  # how far all that we may hold is outside of want under the cap
+    ref_price: Decimal | None
+    cap_price: Decimal | None
 
     @property
     def desired(self) -> Decimal:
@@ -96,7 +98,6 @@ class Token:
 # The answer for one token: actions, the reason, and what it takes of the budget that all tokens share.
 Answer = tuple[tuple[Action, ...], Reason, Budget]
 
-new_token = maker(Token)
 new_cancel = maker(Cancel)
 new_place = maker(Place)
 
@@ -164,12 +165,10 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
         return cancels, Reason.NOT_OURS, NOTHING_SPENT
     if token.delta > 0 and (stopped := _growth_stops(token, budget, snapshot)) is not None:
         return cancels, stopped, NOTHING_SPENT
-    worst, gap = token.held, token.delta
+    lo, hi, gap = token.lo, token.hi, token.delta
     if cancelled:
-        worst = new_exposure(
-            lo=max(token.held.lo - rests(cancelled, SELL), ZERO), hi=token.held.hi + rests(cancelled, BUY)
-        )
-        gap = delta(token.want_lo, token.want_hi, worst)
+        lo, hi = max(lo - rests(cancelled, SELL), ZERO), hi + rests(cancelled, BUY)
+        gap = delta(token.want_lo, token.want_hi, lo, hi)
         if abs(gap) <= policy.deadband_shares or (gap > 0) is not (token.delta > 0):
             return cancels, Reason.SETTLING, NOTHING_SPENT
         if gap < 0 and token.want_hi == 0:
@@ -185,10 +184,11 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
     price = quoted.price if isinstance(quoted, Quote) else token.ref_price
     least = minimum_size(token.book, quoted if isinstance(quoted, Quote) else None)
     freed = locked(cancelled) if cancelled else ZERO  # cash that this plan's cancels set free, for this token only
+    share = counted_price(token.cap_price)
     if side is BUY:
-        sized = _bought(token, gap, worst, budget.plus_cash(freed), price, least, policy)
+        sized = _bought(token, gap, hi, budget.plus_cash(freed), price, least, policy)
     else:
-        sized = _sold(token, gap, worst, least, snapshot)
+        sized = _sold(token, gap, lo, least, snapshot)
     if not isinstance(sized, Decimal) and sized is not Reason.DUST:
         return cancels, sized, NOTHING_SPENT
     if not isinstance(quoted, Quote):
@@ -202,12 +202,11 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
 
     spent = NOTHING_SPENT
     if side is BUY:
-        share = max(counted_price(token.cap_price), quoted.price)
         allowed, veto = risk_check(
             token.token_key,
-            worst.hi + sized,
-            worst.hi,
-            counted_price(token.cap_price),
+            hi + sized,
+            hi,
+            share,
             total_notional=total,
             policy=policy,
         )
@@ -215,7 +214,9 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
             assert veto is not None
             return cancels, veto, NOTHING_SPENT
         cost = sized * quoted.price
-        spent = new_budget(notional=sized * share, cash=max(cost - freed, ZERO), day=cost)
+        spent = new_budget(
+            notional=sized * max(share, quoted.price), cash=max(cost - freed, ZERO) if cancelled else cost, day=cost
+        )
     assert token.token_id is not None, "a token without an id was left alone above"
     place = new_place(
         token_key=token.token_key,
@@ -277,17 +278,17 @@ def _why_stale(order: Order, newest: bool, token: Token, budget: Budget, snapsho
 
 def _reason_in_band(token: Token, policy: Policy) -> Reason:
     """Why nothing is to be done although, by one of the numbers, something might seem to be."""
-    band, want, held, reported = policy.deadband_shares, token.want, token.held, token.reported
-    if want.latest is token.want_hi and held.lo is reported and held.hi is reported:
-        return Reason.IN_BAND  # nothing is capped, unconfirmed or unsure: every gap below is the one that was looked at
+    band, reported = policy.deadband_shares, token.reported
+    if token.latest is token.want_hi and token.lo is reported and token.hi is reported:
+        return Reason.IN_BAND  # nothing is capped, unconfirmed or unsure: each gap below is the one that is in the band
     gap_to_reported = token.want_lo - reported > band or reported - token.want_hi > band
     if gap_to_reported and token.may_rest:
         return Reason.IN_DOUBT
-    if want.lo - held.hi > band:
+    if token.uncapped_lo - token.hi > band:
         return Reason.TOKEN_CAP
     if gap_to_reported:
         return Reason.SETTLING
-    if held.lo - want.latest > band:
+    if token.lo - token.latest > band:
         return Reason.UNCONFIRMED
     return Reason.IN_BAND
 
@@ -299,7 +300,7 @@ def _sliced(gap: Decimal, policy: Policy) -> Decimal:
 def _bought(
     token: Token,
     gap: Decimal,
-    worst: Exposure,
+    hi: Decimal,
     budget: Budget,
     price: Decimal | None,
     least: Decimal,
@@ -315,7 +316,7 @@ def _bought(
     # that is more: one that takes pays more than the middle of the book.
     share = counted_price(token.cap_price)
     new = share if price is None or price <= share else price
-    sized = _affordable(sized, new, policy.max_notional_per_token - worst.hi * share)
+    sized = _affordable(sized, new, policy.max_notional_per_token - hi * share)
     if sized < least:
         return Reason.TOKEN_CAP
     sized = _affordable(sized, new, budget.notional)
@@ -337,11 +338,11 @@ def _affordable(sized: Decimal, price: Decimal, left: Decimal) -> Decimal:
     return sized if sized * price <= left else floored(left / price)
 
 
-def _sold(token: Token, gap: Decimal, worst: Exposure, least: Decimal, snapshot: Snapshot) -> Decimal | Reason:
+def _sold(token: Token, gap: Decimal, lo: Decimal, least: Decimal, snapshot: Snapshot) -> Decimal | Reason:
     """The size of a SELL: a slice of the gap, at most what is surely there, never leaving a rest that can't be sold."""
     policy = snapshot.policy
     foreign = rests(snapshot.foreign_orders.get(token.token_id or "", ()), SELL)
-    available = max(worst.lo - token.held.unsure - foreign, ZERO)
+    available = max(lo - token.unsure - foreign, ZERO)
     sized = min(_sliced(gap, policy), floored(available))
     if sized < least:
         sized = least

@@ -18,7 +18,7 @@ from decimal import Decimal
 from attrs import frozen
 
 from copytrade.domain.amounts import floored
-from copytrade.domain.model import ONE, ZERO, Book, Exposure, Ledger, Order, Position, Reason, Side, TokenKey
+from copytrade.domain.model import BUY, ONE, ZERO, Book, Ledger, Order, Position, Reason, TokenKey
 from copytrade.domain.policy import Policy
 from copytrade.domain.records import maker
 
@@ -41,7 +41,7 @@ class Budget:
 
     def plus_cash(self, freed: Decimal) -> Budget:
         """The same with more cash."""
-        if self.cash is None or freed == ZERO:
+        if self.cash is None or not freed:
             return self
         return new_budget(notional=self.notional, cash=self.cash + freed, day=self.day)
 
@@ -67,7 +67,7 @@ def mid(book: Book | None) -> Decimal | None:
 
 def ref_price(book: Book | None, mine: Position | None, target: Position | None) -> Decimal | None:
     """What a share is taken to be worth: the book, else a current price, else an average price; None = unknown."""
-    price = mid(book)
+    price = mid(book) if book is not None else None
     if price is not None:
         return price
     known = (
@@ -104,7 +104,7 @@ def cap_price(
     if ledger is not None and ledger.avg_price > price:
         price = ledger.avg_price
     for order in orders:
-        if order.side is Side.BUY and order.price > price:
+        if order.side is BUY and order.price > price:
             price = order.price
     return price
 
@@ -157,14 +157,14 @@ def risk_check(
     return True, None
 
 
-def delta(want_lo: Decimal, want_hi: Decimal, held: Exposure) -> Decimal:
-    """Shares that are certainly missing (> 0) or certainly too many (< 0); 0 while we cannot be sure.
+def delta(want_lo: Decimal, want_hi: Decimal, lo: Decimal, hi: Decimal) -> Decimal:
+    """Shares that are certainly missing (> 0) or certainly too many (< 0) of `lo` to `hi`; 0 while we cannot be sure.
 
-    >>> delta(Decimal(100), Decimal(100), Exposure(lo=Decimal(60), hi=Decimal(80)))
+    >>> delta(Decimal(100), Decimal(100), Decimal(60), Decimal(80))
     Decimal('20')
     """
-    if want_lo > held.hi:
-        return want_lo - held.hi
-    if want_hi < held.lo:
-        return want_hi - held.lo
+    if want_lo > hi:
+        return want_lo - hi
+    if want_hi < lo:
+        return want_hi - lo
     return ZERO

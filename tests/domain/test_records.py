@@ -8,18 +8,14 @@ import pytest
 from attrs import evolve, field, fields, frozen
 from attrs.exceptions import FrozenInstanceError
 
-from copytrade.domain.desired import Want, new_want
-from copytrade.domain.exposure import new_exposure
-from copytrade.domain.model import BUY, Cancel, CancelReason, Decision, Exposure, Place, Reason
+from copytrade.domain.model import BUY, Cancel, CancelReason, Decision, Place, Reason
 from copytrade.domain.plan import new_decision
 from copytrade.domain.quote import Quote, new_quote
-from copytrade.domain.reconcile import Token, new_cancel, new_place, new_token
+from copytrade.domain.reconcile import new_cancel, new_place
 from copytrade.domain.records import maker
 from copytrade.domain.risk import Budget, new_budget
 
 D = Decimal
-WANT = Want(lo=D(1), hi=D(2), latest=D(1))
-HELD = Exposure(lo=D(3), hi=D(4), warning="look")
 DECIDED = {
     "token_key": "0xc1:0",
     "token_id": "111",
@@ -32,16 +28,6 @@ DECIDED = {
     "ref_price": D("0.5"),
     "reason": Reason.IN_BAND,
 }
-TOKEN = {
-    "token_key": "0xc1:0",
-    "token_id": None,
-    "want": WANT,
-    "want_lo": D(1),
-    "want_hi": D(2),
-    "held": HELD,
-    "delta": D(-1),
-    "live": (),
-}
 CANCEL = {"token_key": None, "token_id": "111", "order_id": "0xaa", "reason": CancelReason.EXPIRED}
 PLACE = {
     "token_key": "0xc1:0",
@@ -53,14 +39,10 @@ PLACE = {
 }
 
 MADE = [
-    (Want, new_want, {"lo": D(1), "hi": D(2), "latest": D(1)}),
-    (Exposure, new_exposure, {"lo": D(3), "hi": D(4)}),
-    (Exposure, new_exposure, {"lo": D(3), "hi": D(4), "unsure": D("0.01"), "warning": "look"}),
     (Budget, new_budget, {"notional": D(7)}),
     (Budget, new_budget, {"notional": D(7), "cash": D(8)}),
     (Decision, new_decision, DECIDED),
     (Decision, new_decision, {**DECIDED, "warning": "look"}),
-    (Token, new_token, TOKEN),
     (Quote, new_quote, {"price": D("0.61"), "tick_size": D("0.01"), "post_only": True}),
     (Cancel, new_cancel, CANCEL),
     (Place, new_place, PLACE),

@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copytrade.domain.desired import wants
+from copytrade.domain.desired import polls_that_count, want_of
 from copytrade.domain.policy import Policy
 from tests.strategies import D, sizes
 
@@ -27,14 +27,20 @@ def followed(policy, size):
     return (policy.follow_ratio * size).quantize(CENT, rounding="ROUND_FLOOR")
 
 
+def wants(latest, history, policy):
+    """Of every token: at least, at most, and by the latest poll alone."""
+    counting = polls_that_count(latest, history, policy)
+    return {key: want_of(key, counting, policy.follow_ratio) for key in TOKENS}
+
+
 class TestAWantIsAnInterval:
     """want_lo <= latest <= want_hi, each of 0.01 share, none below 0."""
 
     @given(latest=polls, history=histories, policy=policies)
     def test_its_ends_are_in_order_and_quantised(self, latest, history, policy):
-        for want in wants(latest, history, policy).values():
-            assert 0 <= want.lo <= want.latest <= want.hi
-            assert all(end % CENT == 0 for end in (want.lo, want.latest, want.hi))
+        for lo, hi, now in wants(latest, history, policy).values():
+            assert 0 <= lo <= now <= hi
+            assert all(end % CENT == 0 for end in (lo, now, hi))
 
 
 class TestGrowthIsFollowedAtOnce:
@@ -43,9 +49,9 @@ class TestGrowthIsFollowedAtOnce:
     @given(latest=polls, history=histories, policy=policies)
     def test_lo_is_the_least_of_the_polls_that_count(self, latest, history, policy):
         window = [*history, latest][-policy.polls_to_grow :]
-        for key, want in wants(latest, history, policy).items():
-            assert want.lo == min(followed(policy, poll.get(key, D(0))) for poll in window)
-            assert want.latest == followed(policy, latest.get(key, D(0)))
+        for key, (lo, _, now) in wants(latest, history, policy).items():
+            assert lo == min(followed(policy, poll.get(key, D(0))) for poll in window)
+            assert now == followed(policy, latest.get(key, D(0)))
 
 
 class TestShrinkingIsConfirmed:
@@ -58,15 +64,14 @@ class TestShrinkingIsConfirmed:
         count = policy.polls_to_shrink * (2 if any(lengths[0] < length / 2 for length in lengths[1:]) else 1)
         window = [*history, latest][-count:]
         answer = wants(latest, history, policy)
-        for key in TOKENS:
-            greatest = max(followed(policy, poll.get(key, D(0))) for poll in window)
-            assert (answer[key].hi if key in answer else 0) == greatest
+        for key, (_, hi, _) in answer.items():
+            assert hi == max(followed(policy, poll.get(key, D(0))) for poll in window)
 
     @given(before=polls, latest=polls, policy=policies.filter(lambda policy: policy.polls_to_shrink > 1))
     def test_a_feed_that_flips_back_sells_nothing(self, before, latest, policy):
         answer = wants(latest, [before], policy)
         for key, size in before.items():
-            assert answer[key].hi >= followed(policy, size)
+            assert answer[key][1] >= followed(policy, size)
 
 
 class TestOlderPollsDoNotCount:
