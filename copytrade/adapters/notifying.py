@@ -257,7 +257,7 @@ def apprise_to(urls: Sequence[str]) -> list[Notify]:
         raise RefusedToStart('alerts need the extra "alerts": pip install "copytrade[alerts]"') from None
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it quotes addresses; what failed is told by us
     # On our own thread: of a pool of its own, the interpreter would wait for the threads when it ends.
-    asset = apprise.AppriseAsset(app_id="copytrade", app_desc="copytrade", async_mode=False)
+    asset = apprise.AppriseAsset(app_id="copytrade", app_desc="copytrade", async_mode=False, http_redirects=False)
     kinds = {
         Weight.INFO: apprise.NotifyType.INFO,
         Weight.WARNING: apprise.NotifyType.WARNING,

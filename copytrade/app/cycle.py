@@ -22,7 +22,17 @@ from typing import TypeVar
 
 from attrs import evolve, frozen
 
-from copytrade.app.facts import foreign_orders, keys_of, listed_sizes, sighting, summed, tops, with_ids
+from copytrade.app.facts import (
+    bought,
+    foreign_orders,
+    keys_of,
+    listed_sizes,
+    locked_by,
+    sighting,
+    summed,
+    tops,
+    with_ids,
+)
 from copytrade.app.outcomes import (
     AccountRefused,
     Cycle,
@@ -57,6 +67,7 @@ from copytrade.app.ports import (
     ToSign,
 )
 from copytrade.app.state import confirmed_first, encode_state
+from copytrade.domain import daybook
 from copytrade.domain import memory as remembering
 from copytrade.domain.day import prices_of
 from copytrade.domain.desired import average_prices, poll_of
@@ -105,6 +116,17 @@ class Ports:
     state: StateFile | None = None
     journal: Journal | None = None
     switch: Switch | None = None
+
+
+@frozen(kw_only=True)
+class _Trades:
+    """Our trades, where they were asked for: when, their sums by order (None: not read), and what the day has cost by
+    them, where that has to be counted anew.
+    """
+
+    asked_at: Decimal
+    sums: Mapping[OrderId, Traded] | None = None
+    spent: Decimal | None = None
 
 
 @frozen(kw_only=True)
@@ -273,8 +295,8 @@ class Trader:
             now = self._ports.clock.now()
         snapshot = evolve(snapshot, books=tops(books, snapshot.open_orders), now=now)
         if snapshot.mine.complete:
-            self.memory = remembering.day_marked(self.memory, prices_of(snapshot), now)
-        return evolve(snapshot, today=self.memory.day.today(now), stopped=self.stopped()), books
+            self.memory = daybook.day_marked(self.memory, prices_of(snapshot), now)
+        return evolve(snapshot, today=daybook.today(self.memory, now, self._policy), stopped=self.stopped()), books
 
     async def _first_round(self) -> _First:
         asked_at = self._ports.clock.now()
@@ -344,30 +366,35 @@ class Trader:
             answer.order_id: sighting(answer) for answer in answers if answer and answer.fate is not OrderFate.UNKNOWN
         }
 
-    async def _trades(
-        self, first: _First, listed: Collection[OrderId]
-    ) -> tuple[Decimal, Mapping[OrderId, Traded] | None]:
-        """When our trades were asked for, and their sums by order; None where they were not read."""
+    async def _trades(self, first: _First, listed: Collection[OrderId]) -> _Trades:
+        """Our trades, if anything is to be learned of them."""
         asked_at = self._ports.clock.now()
         account = self._ports.account
         if account is None or first.listing is None:
-            return asked_at, None
-        after = remembering.trades_wanted_after(self.memory, listed)
+            return _Trades(asked_at=asked_at)
+        earliest = counted = None
         if self._may_be_first:
             earliest = asked_at - self._policy.settle_timeout_sec
-            after = earliest if after is None else min(after, earliest)
-        if after is None:
-            return asked_at, None
+        else:
+            earliest = counted = daybook.counted_from(self.memory, asked_at, self._policy)
+        wanted = [time for time in (earliest, remembering.trades_wanted_after(self.memory, listed)) if time is not None]
+        if not wanted:
+            return _Trades(asked_at=asked_at)
+        after = min(wanted)
         fills = await self._tried("my trades could not be read", lambda: account.fills(after=after - TAKEN_OFF_SEC))
         if fills is None:
-            return asked_at, None
+            return _Trades(asked_at=asked_at)
         if self._may_be_first:
             if not fills and not first.listing:
                 self.memory = confirmed_first(self.memory)
             else:
                 self._warnings.append("this wallet has traded lately: tokens are on hold until their balance is known")
             self._may_be_first = False
-        return asked_at, summed(fills)
+        spent = None
+        if counted is not None:
+            strangers = [order for order in first.listing if order.order_id not in self.memory.orders]
+            spent = bought(fills, counted) + locked_by(strangers)
+        return _Trades(asked_at=asked_at, sums=summed(fills), spent=spent)
 
     async def _learn_clock_offset(self) -> Decimal | None:
         """The exchange's clock less ours: an order's expiration is told by the exchange's. Asked for now and then."""
@@ -387,20 +414,25 @@ class Trader:
         first: _First,
         listed: Mapping[OrderId, Decimal],
         looked_up: Mapping[OrderId, Sighting],
-        trades: tuple[Decimal, Mapping[OrderId, Traded] | None],
+        trades: _Trades,
         now: Decimal,
     ) -> None:
         if first.listing is None:
             return
-        asked_at, sums = trades
         evidence = Evidence(
-            asked_at=first.asked_at, listed=listed, looked_up=looked_up, trades=sums, trades_asked_at=asked_at
+            asked_at=first.asked_at,
+            listed=listed,
+            looked_up=looked_up,
+            trades=trades.sums,
+            trades_asked_at=trades.asked_at,
         )
         strangers = {order.token_id for order in first.listing if order.order_id not in self.memory.orders}
         before = self.memory
         self.memory = remembering.observed(before, evidence, now=now, policy=self._policy)
         self._fills += new_fills(before, self.memory)
         self.memory = remembering.strangers_listed(self.memory, strangers, now)
+        if trades.spent is not None:  # after the fills above were booked: they are among these trades
+            self.memory = daybook.day_counted(self.memory, trades.spent, trades.asked_at)
 
     def _snapshot(
         self,

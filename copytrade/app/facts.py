@@ -40,6 +40,17 @@ def summed(fills: Iterable[Fill]) -> dict[OrderId, Traded]:
     return sums
 
 
+def bought(fills: Iterable[Fill], since: Decimal) -> Decimal:
+    """The pUSD that these BUYs have cost since then, each trade once; those that failed have cost nothing."""
+    once = {(fill.trade_id, fill.order_id): fill for fill in fills if fill.side is Side.BUY and fill.ts >= since}
+    return sum((fill.size * fill.price for fill in once.values() if fill.status is not TradeStatus.FAILED), ZERO)
+
+
+def locked_by(orders: Iterable[OpenOrder]) -> Decimal:
+    """The pUSD that the BUYs among these may still cost."""
+    return sum((max(one.size - one.matched, ZERO) * one.price for one in orders if one.side is Side.BUY), ZERO)
+
+
 def tops(books: Mapping[TokenId, FullBook], live: Mapping[TokenId, tuple[Order, ...]]) -> dict[TokenId, Book]:
     """The best prices of each book once our own orders are taken out of it."""
     return {

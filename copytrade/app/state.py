@@ -135,7 +135,7 @@ def _check(document: StateDocument) -> None:
     numbers += [number for hold in document.holds.values() for number in (hold.until, hold.step)]
     numbers += document.day.prices.values()
     if document.recovery is not None:
-        numbers += [document.recovery.started_at, *document.recovery.strangers.values()]
+        numbers += [document.recovery.started_at, document.recovery.counted_at, *document.recovery.strangers.values()]
     if not all(number.is_finite() and number >= 0 for number in numbers):
         raise StateBroken("a time, a hold, a price or the ratio is not a number that can be")
 

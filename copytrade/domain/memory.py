@@ -22,7 +22,8 @@ Rule 4: a ledger starts anew (`base` := what is reported) only in the quiet, and
         witness only where no order of ours rests, which may have filled since the listing was read.
 Rule 5: after a start on a lost state a token is on hold until the exchange's own balance of it may be believed.
 
-Not here: how a day is counted (day.py), reading and writing it down (app/state.py).   Read next: app/cycle.py
+Not here: how a day is counted (day.py, daybook.py), reading and writing it down (app/state.py).
+Read next: app/cycle.py
 """
 
 from __future__ import annotations
@@ -152,6 +153,7 @@ class Recovery:
     started_at: Decimal
     strangers: Mapping[TokenId, Decimal] = field(factory=dict)  # when an order that we do not know was last listed
     restored: frozenset[TokenKey] = frozenset()
+    counted_at: Decimal = ZERO  # when what the day has cost was last counted anew (daybook.py); 0 = never
 
 
 @frozen(kw_only=True)
@@ -387,12 +389,6 @@ def _changed(
         if after.filled != before.filled:
             day = counting.filled(day, after.token_key, after.side, after.price, after.filled - before.filled, now)
     return evolve(memory, orders=orders, bases=bases, day=day)
-
-
-def day_marked(memory: Memory, prices: Mapping[TokenKey, Decimal], now: Decimal) -> Memory:
-    """The day's books take in what the copied holdings are worth now."""
-    held_now = {key: ledger.believed for key, ledger in ledgers(memory).items()}
-    return evolve(memory, day=counting.marked(memory.day, held_now, prices, now))
 
 
 # -- polls and ledgers ------------------------------------------------------------------------------------------------

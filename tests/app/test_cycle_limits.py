@@ -6,6 +6,7 @@ from attrs import evolve
 
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.scenario import LEADER, quote
+from copytrade.domain.memory import Memory, recovering
 from copytrade.domain.model import Side, Today
 from tests.app.stage import POLICY, START, Stage, outcomes, reason
 
@@ -88,3 +89,62 @@ def test_a_market_that_is_denied_is_left_to_shrink() -> None:
     assert stage.live() == []
     stage.exchange.hold(LEADER, stage.yes(), Decimal(0))
     assert stage.cycle().plan.places == ()
+
+
+class TestALostState:
+    """What the day has cost is read from the wallet's trades; until then nothing is bought."""
+
+    POLICY = evolve(POLICY, max_daily_spend=Decimal(5), fill_grace_sec=Decimal(0))
+
+    def lost(self) -> Stage:
+        """A wallet that has bought for 4.9 pUSD today, and a process that knows nothing of it."""
+        stage = Stage(tokens=2, policy=self.POLICY)
+        (place,) = stage.cycle().plan.places
+        filled(stage, str(place.size))
+        stage.clock.shows += 100
+        stage.begin(recovering(Memory(), stage.clock.now()))
+        return stage
+
+    def test_the_trades_of_the_day_count(self) -> None:
+        stage = self.lost()
+        cycle = stage.cycle(after=0)
+        assert cycle.snapshot.today is not None
+        assert cycle.snapshot.today.spent > Decimal("4.8")
+        for _ in range(3):
+            assert stage.cycle().plan.places == ()
+        assert reason(stage.cycle(), stage.key(1)) == "DAILY_SPEND"
+
+    def test_while_they_can_t_be_read_the_day_counts_as_used_up(self) -> None:
+        stage = self.lost()
+        stage.faults.add(Endpoint.TRADES, Fault(kind=Kind.STATUS, status=400, times=2))
+        cycle = stage.cycle(after=0)
+        assert cycle.snapshot.today == Today(spent=Decimal(5))
+        assert any("my trades could not be read" in words for words in cycle.warnings)
+
+    def test_the_books_are_good_again_in_the_end(self) -> None:
+        stage = self.lost()
+        for _ in range(18):
+            stage.cycle()
+        stage.world.forget_requests()
+        stage.cycle()
+        assert stage.world.count[Endpoint.TRADES] == 0
+
+    def test_unknown_orders_count_as_filled(self) -> None:
+        """One of an earlier life may rest still, and fill."""
+        stage = Stage(tokens=2, policy=evolve(self.POLICY, max_daily_spend=Decimal(12)))
+        stage.cycle()
+        (order, *_) = stage.live()
+        resting = sum((one.rest * one.price for one in stage.live()), Decimal(0))
+        stage.begin(recovering(Memory(), stage.clock.now()))
+        cycle = stage.cycle()
+        assert cycle.snapshot.today == Today(spent=resting)
+        stage.exchange.hit(order.order_id, order.rest)
+        again = stage.cycle()
+        assert again.snapshot.today == Today(spent=resting)
+
+    def test_without_the_limit_nothing_more_is_asked(self) -> None:
+        stage = Stage(tokens=1)
+        stage.begin(recovering(Memory(), stage.clock.now()))
+        stage.world.forget_requests()
+        stage.cycle()
+        assert stage.world.count[Endpoint.TRADES] == 0

@@ -52,6 +52,7 @@ def memories(draw: st.DrawFn) -> Memory:
         started_at=times,
         strangers=st.dictionaries(st.integers(1, 9).map(str), times, max_size=3),
         restored=st.frozensets(keys, max_size=3),
+        counted_at=times,
     )
     return Memory(
         token_map=draw(st.dictionaries(keys, st.integers(1, 9).map(str), max_size=4)),

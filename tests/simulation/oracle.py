@@ -6,6 +6,8 @@ two orders    never two live orders of ours on a token, and none is sent where o
 oversold      no SELL is sent above what is truly held and not offered already
 caps          no BUY is sent where what was paid for what is held, what our BUYs may still cost and the new order
               together cost more than a cap
+the day       the BUYs of a UTC day do not cost more than max_daily_spend, whatever fills, state lost or not; a trade
+              that failed has cost nothing
 hands off     no order but ours is cancelled; nothing is sent on a blacklisted token
 safe mode     nothing is sent in a cycle that was not told both wallets' positions and our orders in full
 on hold       nothing is sent on a token for as long as a refusal that repeats asks for (60 s, doubling), nor within
@@ -121,6 +123,7 @@ class Oracle:
         self._nothing_before = ZERO
         self._keys: dict[str, str] = {}
         self._costs_known = True
+        self._days: dict[int, Decimal] = {}  # pUSD that the BUYs of each UTC day have cost
 
     # -- lives and cycles ---------------------------------------------------------------------------------------------
 
@@ -316,6 +319,7 @@ class Oracle:
         held = self._held.setdefault(trade.token_id, _Held())
         before = held.cost
         if side is Side.BUY:
+            self._paid(trade, size)
             held.shares, held.cost = held.shares + size, held.cost + size * trade.price
         else:
             left = held.shares - size
@@ -327,6 +331,12 @@ class Oracle:
             raise Violation("the user's own order was met: the world is wrong", trade.token_id)
         self.fills += 1
         self._not_past_want(self.sent[order_id], side, size, held.shares)
+
+    def _paid(self, trade: SimTrade, size: Decimal) -> None:
+        day, most = int(trade.match_time // 86400), self._policy.max_daily_spend
+        self._days[day] = self._days.get(day, ZERO) + size * trade.price
+        if most is not None and self._days[day] > most:
+            raise Violation(f"the day: its BUYs have cost {self._days[day]:.2f} pUSD of {most}", trade.token_id)
 
     def _not_past_want(self, sent: _Sent, side: Side, size: Decimal, held: Decimal) -> None:
         where = sent.order.token_id
@@ -363,6 +373,8 @@ class Oracle:
             return
         side = trade.side if trade.taker_wallet == self._me else trade.legs[0].side
         size = trade.legs[0].size
+        if side is Side.BUY:
+            self._days[int(trade.match_time // 86400)] -= size * trade.price
         held = self._held[trade.token_id]
         held.shares += -size if side is Side.BUY else size
         held.cost = max(held.cost - cost, ZERO)

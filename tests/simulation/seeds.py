@@ -157,6 +157,8 @@ class Run:
             maker_only=dice.random() < 0.75,
             max_notional_per_token=Decimal(dice.choice((500, 500, 30, 12))),
             max_notional_total=Decimal(dice.choice((2000, 2000, 100, 50))),
+            # No dice: the other seeds' stories stay what they are.
+            max_daily_spend=Decimal((40, 15, 80)[seed // 4 % 3]) if seed % 4 == 2 else None,
             target_address=LEADER,
             my_address=ME,
             blacklist_token_keys=[f"{condition_id_of(f'market-{BLACKLISTED}')}:0"],
@@ -317,6 +319,8 @@ class Run:
                 return capped or abs(gap) <= least + band
             case Reason.TOKEN_CAP | Reason.TOTAL_CAP:
                 return capped
+            case Reason.DAILY_SPEND:  # how much of it is used up, a failed trade counted or not, is the program's say
+                return gap < 0 and self.policy.max_daily_spend is not None
         return False
 
     def _least(self, token_id: str, min_order_size: Decimal) -> Decimal:
