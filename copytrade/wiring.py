@@ -505,11 +505,11 @@ def key_is_given() -> bool:
     return given()
 
 
-def versions_entry() -> Entry:
+def versions_entry(ours: str) -> Entry:
     """What runs here, and on what."""
     from copytrade.adapters import diagnosing
 
-    return diagnosing.versions()
+    return diagnosing.versions(ours)
 
 
 def clean_entry(name: str, content: bytes, about: str) -> Entry:

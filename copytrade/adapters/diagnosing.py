@@ -27,7 +27,6 @@ from pathlib import Path
 
 import msgspec
 
-from copytrade import __version__
 from copytrade.adapters.files import FILE_MODE, read_file, write_new
 from copytrade.adapters.http import decode
 from copytrade.adapters.journal_file import JournalFolder
@@ -58,11 +57,11 @@ def hide_environment(environ: Mapping[str, str] = os.environ) -> None:
 
 
 def hide_addresses(text: str) -> None:
-    """Never show these words, nor the parts of those that are addresses: a token is a part of most."""
+    """Never show this text, nor the parts of the addresses in it: a token is a part of most."""
     hide(text)
     for word in text.split():
-        hide(word)
         if "://" in word:
+            hide(word)
             for part in _PARTS.split(word.partition("://")[2]):
                 hide(part)
 
@@ -80,8 +79,8 @@ def hide_file(path: Path) -> None:
 # -- gathering --------------------------------------------------------------------------------------------------------
 
 
-def versions(environ: Mapping[str, str] = os.environ) -> Entry:
-    """What runs here: ours, Python's, the system's and every library's version; which variables are set, by name."""
+def versions(ours: str, environ: Mapping[str, str] = os.environ) -> Entry:
+    """What runs here: our version, Python's, the system's and every library's; which variables are set, by name."""
     distribution = "copytrade"
     try:
         wanted = metadata.requires(distribution) or []
@@ -94,7 +93,7 @@ def versions(environ: Mapping[str, str] = os.environ) -> Entry:
         except metadata.PackageNotFoundError:
             packages[name] = "not installed"
     values: dict[str, object] = {
-        "copytrade": __version__,
+        "copytrade": ours,
         "python": sys.version.split()[0],
         "implementation": platform.python_implementation(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",

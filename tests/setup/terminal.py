@@ -13,6 +13,9 @@ from attrs import frozen
 
 ROOT = Path(__file__).resolve().parents[2]
 BOUND_SEC = 60.0
+_OWN_TERMINAL = (
+    "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\nfrom copytrade.app.cli import main; main()"
+)
 
 
 @frozen(kw_only=True)
@@ -29,10 +32,15 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "80"} | more
 
 
-def typed(folder: Path, args: Sequence[str], replies: Sequence[tuple[str, str]], **env: str) -> Ended:
-    """Run `copytrade ARGS` in `folder` at a terminal. Each reply is typed once its prompt stands there, in order."""
+def typed(
+    folder: Path, args: Sequence[str], replies: Sequence[tuple[str, str]], *, controls: bool = False, **env: str
+) -> Ended:
+    """Run `copytrade ARGS` in `folder` at a terminal. Each reply is typed once its prompt stands there, in order.
+
+    With `controls` it is the process's own terminal, so that control characters are signals.
+    """
     ours, theirs = os.openpty()
-    command = [sys.executable, "-m", "copytrade", *args]
+    command = [sys.executable, *(["-c", _OWN_TERMINAL] if controls else ["-m", "copytrade"]), *args]
     process = subprocess.Popen(
         command, cwd=folder, env=environment(**env), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     )

@@ -26,6 +26,7 @@ PASSPHRASE = "correct horse battery"
 ALERT = "tgram://4711000:AAsecretTokenOfABot/99887766"
 FILE_ALERT = "discord://webhookid123456/webhooktokenABCDEF"
 NEVER = "an-environment-value-of-ours"
+HARMLESS = "what-is-nobody's-secret"
 ODD = "pässwörd \\ 1"
 
 
@@ -47,9 +48,7 @@ def forms(secret: str) -> set[str]:
     return found
 
 
-def gathered(
-    folder: Path, monkeypatch, *args: str, world=None, before=lambda urls: None
-) -> tuple[int, dict[str, bytes]]:
+def gathered(folder: Path, monkeypatch, *args: str, world=None, before=lambda urls: None, **settings: object):
     """Run `diagnose ARGS` in `folder` beside an exchange: its exit code, and what the archive holds."""
     world = world or known_world()
     monkeypatch.chdir(folder)
@@ -61,7 +60,7 @@ def gathered(
 
     async def talk():
         async with serve(world) as urls:
-            write_config(urls, folder, poll_interval_sec=20)
+            write_config(urls, folder, poll_interval_sec=20, **settings)
             before(urls)
             return await asyncio.to_thread(command)
 
@@ -86,7 +85,7 @@ class TestWhatIsInIt:
         assert list(found) == ["README.txt", "versions.json", "configuration.json", "state/state.json",
                                "state/state.json.bak", today, "doctor.txt", "doctor.json"]  # fmt: skip
         versions = json.loads(found["versions.json"])
-        assert versions["copytrade"] == __version__
+        assert versions["copytrade"].startswith(__version__)
         assert versions["packages"]["py-clob-client-v2"] == "1.2.1"
         assert versions["variables_set"] == ["COPYTRADE_PRIVATE_KEY"]
         assert json.loads(found["configuration.json"])["my_address"] == ME.lower()
@@ -131,9 +130,7 @@ class TestNoSecretIsInIt:
 
     def plant(self, folder: Path, secrets: list[str]):
         def planted(urls):
-            nested = {
-                f"key {number} {secret}": [secret, {"note": f"<{secret}>"}] for number, secret in enumerate(secrets)
-            }
+            nested = {f"key {one}": [one, {"note": f"<{one}>"}] for one in secrets}
             numbers = [int(KEY, 16)]
             state = {"nested": nested, "numbers": numbers, "api_key": "named", "text": "\n".join(secrets)}
             (folder / "state.json").write_text(json.dumps(state, indent=1))
@@ -148,26 +145,21 @@ class TestNoSecretIsInIt:
     def test_by_value_and_by_name(self, tmp_path, monkeypatch, capsys):
         world = known_world()
         made = world.credentials(ME)
-        secrets = [
-            KEY,
-            made.key,
-            made.secret,
-            made.passphrase,
-            PASSPHRASE,
-            ALERT,
-            "AAsecretTokenOfABot",
-            NEVER,
-            "pässwörd 1",
-        ]
+        secrets = [KEY, made.key, made.secret, made.passphrase, PASSPHRASE, ALERT, "AAsecretTokenOfABot", NEVER, ODD]
         monkeypatch.setenv("COPYTRADE_PRIVATE_KEY", KEY)
         monkeypatch.setenv("COPYTRADE_KEYSTORE_PASSPHRASE", PASSPHRASE)
-        monkeypatch.setenv("COPYTRADE_ALERT_URLS", f"{ALERT} {FILE_ALERT}")
+        monkeypatch.setenv("COPYTRADE_ALERT_URLS", ALERT)
+        (tmp_path / "alerts").write_text(f"# mine\n{FILE_ALERT}\n")
         monkeypatch.setenv("COPYTRADE_SOMETHING", NEVER)
         monkeypatch.setenv("COPYTRADE_ANOTHER", ODD)
-        code, found = gathered(tmp_path, monkeypatch, world=world, before=self.plant(tmp_path, secrets))
+        planted = self.plant(tmp_path, [*secrets, FILE_ALERT, HARMLESS])
+        code, found = gathered(tmp_path, monkeypatch, world=world, before=planted, alert_urls_path="alerts")
         assert code == 0
         assert {"state/state.json", "state/state.json.bak"} < set(found)
         everything = b"\n".join([*(name.encode() for name in found), *found.values()]).decode()
+        journal = next(name for name in found if name.startswith("journal/"))
+        for name in ("state/state.json", "state/state.json.bak", journal):  # what is no secret got there, and stayed
+            assert HARMLESS in found[name].decode()
         assert [form for secret in [*secrets, FILE_ALERT] for form in forms(secret) if form in everything] == []
         assert '"api_key":"[hidden]"' in found["state/state.json"].decode().replace(" ", "")
         assert HIDDEN in found["state/state.json.bak"].decode()

@@ -156,6 +156,12 @@ class TestAtATerminal:
         assert "Traceback" not in end.screen
         assert list(tmp_path.iterdir()) == []
 
+    def test_ctrl_c_leaves_everything_as_it_is(self, tmp_path):
+        end = typed(tmp_path, ["init"], [("Wallet to follow: ", LEADER), ("Your wallet: ", "\x03")], controls=True)
+        assert end.code == 130, end.screen
+        assert "Traceback" not in end.screen
+        assert list(tmp_path.iterdir()) == []
+
 
 class TestWithoutATerminal:
     def test_everything_that_is_missing_is_named_and_nothing_is_asked(self, tmp_path):

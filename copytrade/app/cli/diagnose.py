@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from copytrade.app.cli._settings import DEFAULT_CONFIG, read_settings, with_flags
+from copytrade.app.cli._version import version_text
 from copytrade.app.cli.doctor import answer_json, checks_of, lines_of
 from copytrade.app.config import Config
 from copytrade.app.diagnosis import Entry, listing, settings_of, with_readme
@@ -51,7 +52,8 @@ def diagnose(
     _check(path, yes)
     settings, wrong = _settings(config, flags)
     wiring.hide_known_secrets(settings)
-    entries = [wiring.versions_entry()]  # before the key is taken out of the environment, whose names it tells
+    # Before the key is taken out of the environment: the names of what is set there are told.
+    entries = [wiring.versions_entry(version_text())]
     with_key = keystore is not None or wiring.key_is_given()
     checks = checks_of(config, flags, dry=not with_key, keystore=keystore)
     # Every secret is known from here on: the key and what is derived from it, too.
