@@ -1,6 +1,6 @@
 """Do the README and the pages of docs/ tell everything that a user may meet, and is what they show true?
 
-Run by `make check`. Every reason, cancel reason, configuration key and command stands in the README as code, and every
+Run by `make check`. Every reason, cancel reason, configuration key and command stands in each README as code, and each
 reason and key has its own heading in docs/; every default is the one that is used; every example of a
 configuration is one that `copytrade run` would take; Python examples run, and print what the page says that they print.
 """
@@ -21,6 +21,7 @@ from copytrade.app.config import KEYS, read_config
 from copytrade.domain.model import CancelReason, Reason
 from copytrade.errors import BadInput
 
+READMES = ("README.md", "README.zh.md")
 ROOT = Path(__file__).resolve().parents[1]
 REASONS = [one.value for one in Reason]
 CANCEL_REASONS = [one.value for one in CancelReason]
@@ -29,12 +30,14 @@ WALLETS = {"target_address": "0x" + "a" * 40, "my_address": "0x" + "b" * 40}
 
 def faults() -> Iterator[str]:
     """What is missing from a page, or wrong on it, a line each."""
-    readme, reasons, configuration = _text("README.md"), _text("docs/reasons.md"), _text("docs/configuration.md")
-    yield from _missing("README.md", _code(readme), [*REASONS, *CANCEL_REASONS, *KEYS, *COMMANDS])
+    reasons, configuration = _text("docs/reasons.md"), _text("docs/configuration.md")
+    for readme in READMES:
+        text = _text(readme)
+        yield from _missing(readme, _code(text), [*REASONS, *CANCEL_REASONS, *KEYS, *COMMANDS])
+        yield from _wrong_table(readme, text)
     yield from _missing("docs/reasons.md", _headings(reasons), REASONS)
     yield from _missing("docs/reasons.md", _code(reasons), CANCEL_REASONS)
     yield from _missing("docs/configuration.md", _headings(configuration), KEYS)
-    yield from _wrong_table(readme)
     yield from _wrong_sections(configuration)
     for page in ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))):
         yield from _wrong_examples(page, _text(page))
@@ -67,7 +70,7 @@ def _written(default: object) -> str | None:
             return None
 
 
-def _wrong_table(readme: str) -> Iterator[str]:
+def _wrong_table(page: str, readme: str) -> Iterator[str]:
     """A row of the configuration's table holds one or more keys, and as many defaults."""
     for names, defaults in re.findall(r"^\| (`[a-z_`, ]+`) \| ([^|]+) \|", readme, re.M):
         keys = re.findall(r"`([a-z_]+)`", names)
@@ -75,7 +78,7 @@ def _wrong_table(readme: str) -> Iterator[str]:
             continue
         values = [value.strip() for value in defaults.split(",")]
         for name, value in zip(keys, values * len(keys) if len(values) == 1 else values, strict=True):
-            yield from _wrong_default("README.md", name, value)
+            yield from _wrong_default(page, name, value)
 
 
 def _wrong_default(page: str, name: str, said: str) -> Iterator[str]:
