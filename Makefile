@@ -7,12 +7,13 @@
 #   make check    format, lint, types, import contracts, docs
 #   make docs     the site of docs/, in build/site
 #   make bench    measure it, and write docs/performance.md (BASE=revision measures that one beside it, in the same run)
+#   make profile  where the time goes: the profile of each benchmark (ARGS="plan": of those with these words)
 #   make lock     remake both lock files from pyproject.toml (ARGS=--upgrade to move to the newest releases)
 #   make clean    throw .venv and all caches away
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak fire check docs bench lock clean
+.PHONY: help demo test soak fire check docs bench profile lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -50,6 +51,9 @@ docs: $(VENV)/.dev $(VENV)/.self
 
 bench: $(VENV)/.dev $(VENV)/.self
 	$(BIN)/python -m benchmarks.bench $(if $(BASE),--base $(BASE)) $(or $(ARGS),--write)
+
+profile: $(VENV)/.dev $(VENV)/.self
+	$(BIN)/python -m benchmarks.profiles $(ARGS)
 
 # The runtime lock is compiled under the pins of the development lock, so that both fit into one folder.
 # uv does not read pip's configuration: where pip is told of another index, uv is told of the same.

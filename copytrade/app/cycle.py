@@ -289,7 +289,8 @@ class Trader:
             self._warnings.append(f"{key}: left alone, {words}")
         self.memory = remembering.restored(self.memory, balances, poll_of(first.mine), now, average_prices(first.mine))
         snapshot = self._snapshot(first, self.memory, {}, witnesses, now)
-        late = [token_id for token_id in tokens_to_quote(snapshot) if token_id not in wanted_books]
+        asked = set(wanted_books)
+        late = [token_id for token_id in tokens_to_quote(snapshot) if token_id not in asked]
         if late:  # tokens whose id had to be looked up first
             books = {**books, **await self._books(late)}
             now = self._ports.clock.now()

@@ -66,7 +66,7 @@ class Start:
     first: bool = False
 
 
-_encoder = msgspec.json.Encoder(order="deterministic")
+_encoder = msgspec.json.Encoder()  # keys as they were learned: to sort them took a third of the time (5,000 tokens)
 _decoder = msgspec.json.Decoder(StateDocument)
 
 
