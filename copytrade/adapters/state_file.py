@@ -158,7 +158,7 @@ def in_use(path: Path) -> bool:
 def was_used(path: Path) -> bool:
     """Has a run ever kept a state under this name?"""
     state = real_path(path)
-    return any(state.with_name(state.name + end).exists() for end in ("", ".bak", ".lock"))
+    return any(state.with_name(state.name + end).is_file() for end in ("", ".bak", ".lock"))
 
 
 def _move_aside(path: Path) -> str:

@@ -69,7 +69,6 @@ from copytrade.app.ports import (
 from copytrade.app.state import confirmed_first, encode_state
 from copytrade.domain import daybook
 from copytrade.domain import memory as remembering
-from copytrade.domain.day import prices_of
 from copytrade.domain.desired import average_prices, poll_of
 from copytrade.domain.memory import Evidence, Memory, Sighting, Standing, Traded
 from copytrade.domain.model import (
@@ -296,7 +295,7 @@ class Trader:
             now = self._ports.clock.now()
         snapshot = evolve(snapshot, books=tops(books, snapshot.open_orders), now=now)
         if snapshot.mine.complete:
-            self.memory = daybook.day_marked(self.memory, prices_of(snapshot), now)
+            self.memory = daybook.day_marked(self.memory, snapshot)
         return evolve(snapshot, today=daybook.today(self.memory, now, self._policy), stopped=self.stopped()), books
 
     async def _first_round(self) -> _First:

@@ -28,7 +28,7 @@ from decimal import Decimal
 from attrs import evolve, field, frozen
 
 from copytrade.domain.model import ZERO, Book, Position, Side, Snapshot, Today, TokenKey, finite, not_negative
-from copytrade.domain.risk import current_price, mid
+from copytrade.domain.risk import mid
 
 DAY_SEC = Decimal(86400)
 
@@ -83,9 +83,9 @@ def marked(day: Day, held: Mapping[TokenKey, Decimal], prices: Mapping[TokenKey,
     for key, shares in held.items():
         before = day.prices.get(key)
         price = prices.get(key, before)
-        if shares <= 0 or price is None:
+        if price is None or shares <= ZERO:
             continue
-        if before is not None:
+        if before is not None and price is not before:
             result += shares * (price - before)
         kept[key] = price
     return day if (result, kept) == (day.result, day.prices) else evolve(day, result=result, prices=kept)
@@ -95,19 +95,13 @@ def prices_of(snapshot: Snapshot) -> dict[TokenKey, Decimal]:
     """The price of every copied token that anybody tells one of: the feed, the last trade, the middle of the book."""
     mine = {row.token_key: row for row in snapshot.mine.positions}
     target = {row.token_key: row for row in snapshot.target.positions}
-    prices = {}
-    for key in snapshot.ledgers:
-        token_id = snapshot.token_map.get(key)
-        book = snapshot.books.get(token_id) if token_id is not None else None
-        price = _price(book, mine.get(key), target.get(key))
-        if price is not None:
-            prices[key] = price
-    return prices
+    books, ids = snapshot.books, snapshot.token_map
+    found = {key: _price(books.get(ids.get(key, "")), mine.get(key), target.get(key)) for key in snapshot.ledgers}
+    return {key: price for key, price in found.items() if price is not None}
 
 
 def _price(book: Book | None, mine: Position | None, target: Position | None) -> Decimal | None:
-    resolved = next((row for row in (mine, target) if row is not None and row.redeemable), None)
-    if resolved is not None:
-        return resolved.current_price
-    known = current_price(book, mine, target)
-    return mid(book) if known is None else known
+    for row in (mine, target):
+        if row is not None and (row.current_price or row.redeemable):
+            return row.current_price
+    return mid(book) if book is None or not book.last_trade_price else book.last_trade_price

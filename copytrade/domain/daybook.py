@@ -10,21 +10,20 @@ Not here: how the books are kept (day.py).   Read next: app/cycle.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 
 from attrs import evolve
 
-from copytrade.domain.day import DAY_SEC, marked
-from copytrade.domain.memory import Memory, ledgers
-from copytrade.domain.model import Today, TokenKey
+from copytrade.domain.day import DAY_SEC, marked, prices_of
+from copytrade.domain.memory import Memory
+from copytrade.domain.model import Snapshot, Today
 from copytrade.domain.policy import Policy
 
 
-def day_marked(memory: Memory, prices: Mapping[TokenKey, Decimal], now: Decimal) -> Memory:
-    """The day's books take in what the copied holdings are worth now."""
-    held = {key: ledger.believed for key, ledger in ledgers(memory).items()}
-    return evolve(memory, day=marked(memory.day, held, prices, now))
+def day_marked(memory: Memory, snapshot: Snapshot) -> Memory:
+    """The day's books take in what the copied holdings of this snapshot are worth now."""
+    held = {key: ledger.believed for key, ledger in snapshot.ledgers.items()}
+    return evolve(memory, day=marked(memory.day, held, prices_of(snapshot), snapshot.now))
 
 
 def counted_from(memory: Memory, now: Decimal, policy: Policy) -> Decimal | None:

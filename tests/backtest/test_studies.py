@@ -97,6 +97,12 @@ class TestCosts:
         again = backtest(tape, base.policy, fills="optimistic", assumptions=swift, keep=False)
         assert found[0].pnl_without == again.summary.pnl
 
+    def test_limits_have_a_price_where_any_are_set(self, tape):
+        base = backtest(tape, Policy(follow_ratio=D(1), max_daily_spend=D(10)), fills="optimistic", keep=False)
+        found = {one.name: one for one in costs(tape, base)}
+        free = backtest(tape, Policy(follow_ratio=D(1)), fills="optimistic", keep=False)
+        assert found["limits"].pnl_without == free.summary.pnl
+
 
 @pytest.fixture(scope="module")
 def page(tape):

@@ -223,6 +223,12 @@ class TestTheCommand:
         assert "NOTHING WAS STOPPED; name it with --config or --state" in err
         assert list(tmp_path.iterdir()) == []
 
+    def test_a_folder_is_no_state(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "data").mkdir()
+        assert self.said(capsys, "--state", "data")[0] == 2
+        assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
     def test_a_broken_configuration_is_no_hindrance(self, tmp_path, monkeypatch, capsys):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "data").mkdir()

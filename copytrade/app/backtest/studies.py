@@ -92,10 +92,22 @@ def handicaps(policy: Policy, given: Assumptions) -> Iterator[tuple[str, str, Po
         yield "maker_only", "taking the other side's price, with fees", evolve(policy, maker_only=False), given
     free = evolve(policy, max_notional_per_token=NO_LIMIT, max_notional_total=NO_LIMIT)
     yield "caps", "no notional caps, and all the cash that it takes", free, evolve(given, start_cash=NO_LIMIT)
+    unlimited = evolve(
+        policy,
+        max_daily_spend=None,
+        max_daily_loss=None,
+        min_open_price=None,
+        max_open_price=None,
+        min_hours_to_end=None,
+        allow_markets=(),
+        deny_markets=(),
+    )
+    if unlimited != policy:
+        yield "limits", "none of the day's limits, and every market at every price", unlimited, given
 
 
 def costs(tape: Tape, base: Result) -> tuple[Cost, ...]:
-    """What lag, maker-only and caps each cost `base`: the same run with one of them switched off. Raises BadInput."""
+    """What lag, maker-only, caps and limits each cost `base`: the same run with one of them off. Raises BadInput."""
     found = []
     for name, explained, policy, assumptions in handicaps(base.policy, base.assumptions):
         other = backtest(tape, policy, fills=base.fill_model, assumptions=assumptions, seed=base.seed, keep=False)
