@@ -44,9 +44,9 @@ class Question:
 
 
 SIGNATURE_TYPES = (
-    "3  the account was made on polymarket.com on 2026-05-04 or later, whatever the login (a deposit wallet)",
-    "1  it was made there before that date, with an e-mail address or Google (a proxy wallet)",
-    "2  it was made there before that date, by connecting a browser wallet such as MetaMask (a safe)",
+    "3  made on polymarket.com on 2026-05-04 or later, in any way (deposit wallet)",
+    "1  made there before that date, with an e-mail address (proxy wallet)",
+    "2  made there before that date, by connecting a browser wallet (safe)",
     "0  no account there: the signing key's own address holds the money (EOA)",
 )
 
@@ -54,21 +54,22 @@ QUESTIONS = (
     Question(
         key="target_address",
         asks="Wallet to follow",
-        why=("Whose positions shall be copied? The address is on the profile page at polymarket.com.",),
+        why=("Whose positions shall be copied? The address is on the leader's profile page.",),
     ),
     Question(
         key="my_address",
         asks="Your wallet",
         why=(
-            "Which wallet holds your pUSD and your shares? It is the address on your own profile page at",
-            "polymarket.com, and not the address of the key that signs, unless you have no account there.",
+            "Which wallet holds your pUSD and your shares? It is the address on your own",
+            "profile page at polymarket.com, and not the address of the key that signs,",
+            "unless you have no account there.",
         ),
     ),
     Question(
         key="signature_type",
         asks="Signature type (0 to 3)",
         why=(
-            "What kind of wallet is that? It depends on when and how the account was made:",
+            "What kind of wallet is yours? It depends on when and how the account was made:",
             *(f"  {line}" for line in SIGNATURE_TYPES),
             "With the wrong one the exchange refuses every order, so there is no default.",
         ),

@@ -5,6 +5,7 @@ The law: what doctor calls a fault is what a live start is refused for, and noth
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -195,9 +196,8 @@ def line(checks: tuple[Check, ...], name: str) -> Check:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    """A service that is away is asked again for a moment only."""
-    monkeypatch.setattr(wiring, "DOCTOR_PATIENCE_SEC", 0.3)
-    monkeypatch.setitem(Http.__init__.__kwdefaults__, "retry_total_sec", 0.3)
+    """A service that is away is asked once; nothing here is a matter of seconds."""
+    monkeypatch.setitem(Http.__init__.__kwdefaults__, "attempts", 1)
 
 
 class TestEveryFault:
@@ -365,6 +365,37 @@ class TestWrongInput:
         assert [each for each in words if each not in said.err] == [], said.err
         assert ("FAULT    configuration" in said.out) == (code == 3)
         assert KEY[2:] not in said.out + said.err
+
+
+class TestWhatItCostsARun:
+    def test_ten_requests_once_and_none_in_any_cycle(self, tmp_path):
+        async def requests_of(folder: Path, *, looks: bool) -> tuple[Counter[Endpoint], list[Counter[Endpoint]]]:
+            world = known_world(tokens=2, mine={0: "20", 1: "20"})  # nothing is to be done
+            async with serve(world) as urls, wiring.opened(config_of(urls, folder), signer()) as ready:
+                checks = await ready.preflight() if looks else ()
+                assert faults_in(checks) == ()
+                before, cycles = Counter(world.count), []
+                for _ in range(3):
+                    world.forget_requests()
+                    await ready.trader.cycle()
+                    asked_in_it = Counter(world.count)
+                    del asked_in_it[Endpoint.TIME]  # the clock, once; and connections that are opened meanwhile
+                    cycles.append(asked_in_it)
+            return before, cycles
+
+        async def talk():
+            return await requests_of(tmp_path / "a", looks=True), await requests_of(tmp_path / "b", looks=False)
+
+        (asked, after_it), (_, without_it) = asyncio.run(talk())
+        once = [Endpoint.GEOBLOCK, Endpoint.VERSION, Endpoint.DERIVE_KEY, Endpoint.CLOSED_ONLY,
+                Endpoint.REFRESH, Endpoint.BALANCE]  # fmt: skip
+        warming = asked.pop(Endpoint.TIME) - 1  # connections that a burst of orders will need, opened meanwhile
+        assert warming >= 0
+        assert asked == Counter({**dict.fromkeys(once, 1), Endpoint.POSITIONS_V2: 2})
+        # The credentials are known already, so the first cycle has one question less; all others are the same.
+        assert without_it[0] - after_it[0] == Counter({Endpoint.DERIVE_KEY: 1})
+        assert after_it[1:] == without_it[1:]
+        assert after_it[0] - without_it[0] == Counter()
 
 
 class TestTheRun:

@@ -86,9 +86,10 @@ class TestAtATerminal:
             "polymarket.com on 2026-05-04 or later", f"own address is {ADDRESS}", "copytrade run --dry-run",
             "copytrade doctor --keystore copytrade_keystore.json",
         ):  # fmt: skip
-            assert words in end.screen.replace("\n", " "), words
+            assert words in " ".join(end.screen.split()), words
         for secret in (KEY[2:], "5a" * 31, PASSPHRASE):
             assert secret not in end.screen
+        assert [line for line in end.screen.splitlines() if len(line) > 80] == []
         config = config_in(tmp_path)
         assert (config.policy.target_address, config.policy.my_address) == (LEADER.lower(), ADDRESS.lower())
         assert (config.policy.follow_ratio, config.policy.max_notional_total) == (Decimal("0.1"), 1500)

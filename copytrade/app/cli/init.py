@@ -11,12 +11,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from copytrade.app import setup
 from copytrade.app.cli._settings import DEFAULT_CONFIG, given_flags, with_flags
+from copytrade.app.cli.render import WIDTH
 from copytrade.app.config import KEYS, looks_secret
 from copytrade.app.reading import NOT_SHOWN
 from copytrade.app.setup import NOTHING_WRITTEN, QUESTIONS, Question
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
 DEFAULT_KEYSTORE = "copytrade_keystore.json"
 KEYSTORE, KEYRING, NONE = "keystore", "keyring", "none"
 _PLACES = (
-    f"  {KEYSTORE}  an encrypted file beside the configuration; its passphrase is asked for at each start",
+    f"  {KEYSTORE}  an encrypted file beside the configuration; each start asks for its",
+    "            passphrase",
     f"  {KEYRING}   the system's own keyring",
-    f"  {NONE}      nowhere: for dry runs only, or set COPYTRADE_PRIVATE_KEY at each start",
+    f"  {NONE}      nowhere: for dry runs, or where COPYTRADE_PRIVATE_KEY is set",
 )
 _WALLET = ("my_address", "signature_type")  # what has to fit the key
 
@@ -148,8 +151,9 @@ def _write(
 
 
 def _greet(path: Path) -> None:
-    print(f"This writes {path}. Each answer is checked as it is given; Ctrl-C leaves everything as it is.")
-    print("What stands in [brackets] is taken when you just press Enter.")
+    print(f"This writes {path}. Each answer is checked as it is given.")
+    print("Ctrl-C leaves everything as it is. [What stands in brackets] is taken when you")
+    print("just press Enter.")
 
 
 def _may_write(path: Path, force: bool) -> bool:
@@ -189,9 +193,9 @@ def _answer_to(question: Question, answers: Mapping[str, Any], *, optional: bool
         wants = setup.wrong_with(question.key, answer, answers) if answer else KEYS[question.key].kind.wants
         if not wants:
             if question.key in setup.ADDRESSES and answer == answer.lower():
-                print(f"  Compare its capitals, which are its checksum: {setup.spelt(answer)}")
+                print(f"  With its checksum, to compare: {setup.spelt(answer)}")
             return answer
-        print(f"  That will not do. It wants {wants}.")
+        _say(f"That will not do. It wants {wants}.")
 
 
 def _ask_place() -> str:
@@ -200,7 +204,7 @@ def _ask_place() -> str:
     trouble = wiring.keyring_trouble()
     print("\nWhere shall the signing key be kept?")
     for line in _PLACES:
-        print(line + (f" (not to be had: {trouble})" if trouble and line.startswith(f"  {KEYRING}") else ""))
+        print(f"  {KEYRING}   not to be had: {trouble}" if trouble and line.startswith(f"  {KEYRING}") else line)
     while True:
         answer = input(f"  Kept in [{KEYSTORE}]: ").strip().lower() or KEYSTORE
         if answer == KEYRING and trouble:
@@ -227,7 +231,7 @@ def _fitting_key(key_file: str | None, answers: dict[str, Any]) -> SecretKey:
         if not sys.stdin.isatty():
             raise BadInput("the key and the wallet do not belong together", faults, NOTHING_WRITTEN)
         for fault in faults:
-            print(f"  These do not belong together. {fault.path} {fault.got}: it wants {fault.wants}.")
+            _say(f"These do not belong together. {fault.path} {fault.got}: it wants {fault.wants}.")
         print("  Once more, then; Enter keeps an answer.")
         for question in QUESTIONS:
             if question.key in _WALLET:
@@ -241,12 +245,12 @@ def _fitting_key(key_file: str | None, answers: dict[str, Any]) -> SecretKey:
 def _typed_key() -> SecretKey:
     from copytrade import wiring
 
-    print("\nThe key that signs for this wallet: 64 hexadecimal digits, as your wallet exports it.")
+    print("\nThe key that signs for this wallet: 64 hexadecimal digits, as wallets export it.")
     while True:
         try:
             return wiring.key_from_prompt()
         except RefusedToStart as error:
-            print(f"  {error}")
+            _say(str(error))
 
 
 # -- the end ----------------------------------------------------------------------------------------------------------
@@ -255,9 +259,10 @@ def _typed_key() -> SecretKey:
 def _say_what_next(path: Path, keystore: Path | None, secret: SecretKey | None, answers: Mapping[str, Any]) -> None:
     named = "" if path == Path(DEFAULT_CONFIG) else f" --config {path}"
     opened = f" --keystore {keystore}" if keystore else ""
-    print(f"\nWritten: {path}   the settings; no secret is in it")
+    print(f"\nWritten: {path}, the settings; no secret is in it")
     if keystore is not None:
-        print(f"         {keystore}   the key, encrypted; without its passphrase nobody can open it, you included")
+        print(f"         {keystore}, the key, encrypted. Keep its passphrase:")
+        print("         without it nobody can open the file, you included")
     elif secret is not None:
         print(f"         the key is in the system keyring, for {answers['my_address']}")
     dry = " --dry-run" if secret is None else ""
@@ -268,6 +273,11 @@ def _say_what_next(path: Path, keystore: Path | None, secret: SecretKey | None, 
     ]
     if secret is not None:
         steps.append((f"copytrade run{named}{opened}", "trades"))
-    width = max(len(command) for command, _ in steps)
     for command, what in steps:
-        print(f"  {command:<{width}}   {what}")
+        print(f"  {command}")
+        print(f"      {what}")
+
+
+def _say(text: str) -> None:
+    for line in wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  "):
+        print(line)
