@@ -65,6 +65,8 @@ def polls_that_count(latest: Poll, history: Sequence[Poll], policy: Policy) -> P
     polls = [*remembered, latest]
     greatest = dict(latest)
     for poll in polls[-polls_to_shrink(latest, remembered, policy) : -1]:
+        if poll == latest:  # as mostly: a leader rarely trades between two polls
+            continue
         for key, size in poll.items():
             if size > greatest.get(key, NEVER_LISTED):
                 greatest[key] = size

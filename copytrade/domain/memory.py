@@ -40,6 +40,7 @@ from copytrade.domain.day import Day
 from copytrade.domain.desired import Poll
 from copytrade.domain.exposure import restarts_from
 from copytrade.domain.model import (
+    BUY,
     ZERO,
     Ledger,
     Order,
@@ -52,6 +53,7 @@ from copytrade.domain.model import (
     positive,
 )
 from copytrade.domain.policy import Policy
+from copytrade.domain.records import evolver, maker
 
 FIRST_HOLD_SEC = Decimal(60)
 LONGEST_HOLD_SEC = Decimal(3600)
@@ -68,7 +70,7 @@ class Standing(Enum):
     SETTLED = "SETTLED"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class OwnOrder:
     """An order that we made, and all that we know of it. Sizes are shares, times seconds since the epoch."""
 
@@ -93,17 +95,20 @@ class OwnOrder:
     @property
     def filled(self) -> Decimal:
         """Shares that it has bought or sold, as far as we know; failed trades taken back."""
-        return max(self.matched - self.failed, self.traded)
+        kept = self.matched - self.failed
+        return kept if kept >= self.traded else self.traded
 
     @property
     def unfolded(self) -> Decimal:
         """Its part in the ledger's sums."""
-        return max(self.filled - self.folded, ZERO)
+        unfolded = self.filled - self.folded
+        return unfolded if unfolded > ZERO else ZERO
 
     @property
     def final(self) -> bool:
         """True when every trade in its fills is CONFIRMED or FAILED."""
-        return self.unfolded == 0 or self.filled - self.confirmed <= CENT
+        filled = self.filled
+        return filled <= self.folded or filled - self.confirmed <= CENT
 
     @property
     def complete(self) -> bool:
@@ -117,7 +122,7 @@ class OwnOrder:
 
     def as_order(self) -> Order:
         """The order as a fact of a snapshot."""
-        return Order(
+        return new_order(
             order_id=self.order_id,
             side=self.side,
             price=self.price,
@@ -128,7 +133,7 @@ class OwnOrder:
         )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Base:
     """The part of a ledger that is written down."""
 
@@ -136,6 +141,10 @@ class Base:
     moved_at: Decimal = field(default=ZERO, validator=not_negative)  # when we learned the last own fill
     seen: Decimal | None = field(default=None, validator=not_negative)  # the size in the previous complete answer
     avg_price: Decimal = field(default=ZERO, validator=not_negative)  # pUSD that a share of `base` cost; 0 = unknown
+
+
+order_evolved, base_evolved = evolver(OwnOrder), evolver(Base)
+new_base, new_ledger, new_order = maker(Base), maker(Ledger), maker(Order)
 
 
 @frozen(kw_only=True)
@@ -156,7 +165,7 @@ class Recovery:
     counted_at: Decimal = ZERO  # when what the day has cost was last counted anew (daybook.py); 0 = never
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Memory:
     """Everything that the next cycle has to know of the ones before it."""
 
@@ -168,6 +177,9 @@ class Memory:
     recovery: Recovery | None = None
     day: Day = field(factory=Day)  # what the daily limits count
     last_sync_ts: Decimal = ZERO
+
+
+memory_evolved = evolver(Memory)
 
 
 @frozen(kw_only=True)
@@ -185,6 +197,13 @@ class Traded:
     traded: Decimal = ZERO
     failed: Decimal = ZERO
     confirmed: Decimal = ZERO
+
+    def known_to(self, order: OwnOrder) -> bool:
+        """True when they say nothing that the order does not say already."""
+        return (self.traded, self.failed, self.confirmed) == (order.traded, order.failed, order.confirmed)
+
+
+_NO_TRADES = Traded()
 
 
 @frozen(kw_only=True)
@@ -208,14 +227,18 @@ def ledgers(memory: Memory) -> dict[TokenKey, Ledger]:
     paid: dict[TokenKey, Decimal] = {}  # pUSD
     pending: set[TokenKey] = set()
     for order in memory.orders.values():
-        sums = bought if order.side is Side.BUY else sold
-        sums[order.token_key] = sums.get(order.token_key, ZERO) + order.unfolded
-        if order.side is Side.BUY:
-            paid[order.token_key] = paid.get(order.token_key, ZERO) + order.unfolded * order.price
+        unfolded, key = order.unfolded, order.token_key
+        if not unfolded:
+            continue
+        if order.side is BUY:
+            bought[key] = bought.get(key, ZERO) + unfolded
+            paid[key] = paid.get(key, ZERO) + unfolded * order.price
+        else:
+            sold[key] = sold.get(key, ZERO) + unfolded
         if not order.final:
-            pending.add(order.token_key)
+            pending.add(key)
     return {
-        key: Ledger(
+        key: new_ledger(
             base=base.base,
             bought=bought.get(key, ZERO),
             sold=sold.get(key, ZERO),
@@ -230,6 +253,8 @@ def ledgers(memory: Memory) -> dict[TokenKey, Ledger]:
 
 def _average(base: Base, bought: Decimal, paid: Decimal) -> Decimal:
     """What a share cost us, by our own books: of those whose cost we know. Selling does not change it."""
+    if not (bought or base.avg_price):
+        return ZERO
     known = (base.base if base.avg_price else ZERO) + bought
     return ceiled((base.base * base.avg_price + paid) / known, _AVERAGE_STEP) if known > 0 else ZERO
 
@@ -294,7 +319,7 @@ def intended(
         for order in orders
         if order.token_key not in memory.bases
     }
-    return evolve(
+    return memory_evolved(
         memory,
         orders={**memory.orders, **{order.order_id: order for order in orders}},
         bases={**memory.bases, **fresh},
@@ -305,7 +330,7 @@ def acknowledged(memory: Memory, matched: Mapping[OrderId, Decimal], now: Decima
     """The exchange has these orders; so much of them was matched at once."""
 
     def change(order: OwnOrder) -> OwnOrder:
-        return evolve(order, standing=Standing.OPEN, matched=max(order.matched, matched[order.order_id]))
+        return order_evolved(order, standing=Standing.OPEN, matched=max(order.matched, matched[order.order_id]))
 
     return _changed(memory, matched, change, now)
 
@@ -313,7 +338,7 @@ def acknowledged(memory: Memory, matched: Mapping[OrderId, Decimal], now: Decima
 def refused(memory: Memory, order_ids: Iterable[OrderId]) -> Memory:
     """These orders never came to be."""
     never = set(order_ids)
-    return evolve(memory, orders={key: order for key, order in memory.orders.items() if key not in never})
+    return memory_evolved(memory, orders={key: order for key, order in memory.orders.items() if key not in never})
 
 
 def gone(memory: Memory, order_ids: Iterable[OrderId], now: Decimal) -> Memory:
@@ -322,7 +347,7 @@ def gone(memory: Memory, order_ids: Iterable[OrderId], now: Decimal) -> Memory:
     def change(order: OwnOrder) -> OwnOrder:
         if order.standing is Standing.SETTLED:
             return order
-        return evolve(order, standing=Standing.GONE, cancelled=True, gone_at=now)
+        return order_evolved(order, standing=Standing.GONE, cancelled=True, gone_at=now)
 
     return _changed(memory, order_ids, change, now)
 
@@ -334,11 +359,11 @@ def observed(memory: Memory, evidence: Evidence, *, now: Decimal, policy: Policy
 
 def _placed(order: OwnOrder, evidence: Evidence, now: Decimal, policy: Policy) -> OwnOrder:
     # Step 1: trades. They may take a fill back, and they may know of one that nothing else knows.
-    sums = None if evidence.trades is None else evidence.trades.get(order.order_id, Traded())
+    sums = None if evidence.trades is None else evidence.trades.get(order.order_id, _NO_TRADES)
     # An answer that tells of fewer shares than an earlier one did begins after this order's trades, or is older: a
     # trade that fails moves from one sum to the other, none ever leaves.
-    if sums is not None and sums.traded + sums.failed >= order.traded + order.failed:
-        order = evolve(order, traded=sums.traded, failed=sums.failed, confirmed=sums.confirmed)
+    if sums is not None and sums.traded + sums.failed >= order.traded + order.failed and not sums.known_to(order):
+        order = order_evolved(order, traded=sums.traded, failed=sums.failed, confirmed=sums.confirmed)
     if order.standing is Standing.SETTLED:
         return order
 
@@ -346,26 +371,28 @@ def _placed(order: OwnOrder, evidence: Evidence, now: Decimal, policy: Policy) -
     sighting = evidence.looked_up.get(order.order_id)
     listed = evidence.listed.get(order.order_id)
     matched = max(order.matched, listed or ZERO, sighting.matched if sighting else ZERO)
-    order = evolve(order, matched=min(matched, order.size))
+    matched = min(matched, order.size)
+    if matched != order.matched:
+        order = order_evolved(order, matched=matched)
     if (listed is not None or (sighting is not None and sighting.resting)) and not order.cancelled:
-        return evolve(order, standing=Standing.OPEN, seen_at=evidence.asked_at, gone_at=None)
+        return order_evolved(order, standing=Standing.OPEN, seen_at=evidence.asked_at, gone_at=None)
 
     # Step 3: it is closed, and we know how much of it was matched.
     if (sighting is not None and not sighting.resting) or order.complete:
-        return evolve(order, standing=Standing.SETTLED)
+        return order_evolved(order, standing=Standing.SETTLED)
 
     # Step 4: nobody knows it. Young, that proves nothing.
     if order.standing is not Standing.GONE:
         if evidence.asked_at - order.ts < policy.fill_grace_sec:
             return order
         # It may have rested until the listing was answered, however long that took after it was asked for.
-        return evolve(order, standing=Standing.GONE, gone_at=now)
+        return order_evolved(order, standing=Standing.GONE, gone_at=now)
 
     # Step 5: it is gone and will not be found again: our trades decide, once they must all be listed.
     if sums is not None and order.gone_at is not None:
         last_resting = min(order.gone_at, order.expiration)
         if evidence.trades_asked_at - last_resting >= policy.fill_grace_sec:
-            return evolve(order, standing=Standing.SETTLED)
+            return order_evolved(order, standing=Standing.SETTLED)
     return order
 
 
@@ -380,15 +407,18 @@ def _changed(
         if before is None:
             continue
         after = change(before)
-        if after.standing is Standing.SETTLED and after.unfolded == 0 and after.final:
+        if after is before and before.standing is not Standing.SETTLED:
+            continue
+        unfolded = after.unfolded
+        if after.standing is Standing.SETTLED and not unfolded:
             del orders[order_id]
         else:
             orders[order_id] = after
-        if after.unfolded != before.unfolded:
-            bases[after.token_key] = evolve(bases[after.token_key], moved_at=now)
+        if unfolded != before.unfolded:
+            bases[after.token_key] = base_evolved(bases[after.token_key], moved_at=now)
         if after.filled != before.filled:
             day = counting.filled(day, after.token_key, after.side, after.price, after.filled - before.filled, now)
-    return evolve(memory, orders=orders, bases=bases, day=day)
+    return memory_evolved(memory, orders=orders, bases=bases, day=day)
 
 
 # -- polls and ledgers ------------------------------------------------------------------------------------------------
@@ -397,7 +427,7 @@ def _changed(
 def target_polled(memory: Memory, poll: Poll, policy: Policy) -> Memory:
     """A complete poll of the target becomes one that the next cycles count."""
     polls = (*memory.polls, dict(poll))
-    return evolve(memory, polls=polls[len(polls) - min(len(polls), policy.polls_remembered) :])
+    return memory_evolved(memory, polls=polls[len(polls) - min(len(polls), policy.polls_remembered) :])
 
 
 def mine_polled(
@@ -423,18 +453,18 @@ def mine_polled(
         base = restarts_from(size, ledger, witness, in_doubt=key in doubted, now=now, policy=policy)
         if base is not None:
             avg_price = ledger.avg_price or prices.get(key, ZERO)
-            bases[key] = Base(base=base, moved_at=ledger.moved_at, seen=size, avg_price=avg_price)
+            bases[key] = new_base(base=base, moved_at=ledger.moved_at, seen=size, avg_price=avg_price)
             restarted.add(key)
         else:
-            bases[key] = evolve(memory.bases[key], seen=size)
-    return evolve(memory, bases=bases, orders=_folded(memory, restarted))
+            bases[key] = base_evolved(memory.bases[key], seen=size)
+    return memory_evolved(memory, bases=bases, orders=_folded(memory, restarted))
 
 
 def _folded(memory: Memory, restarted: set[TokenKey]) -> Mapping[OrderId, OwnOrder]:
     if not restarted:
         return memory.orders
     return {
-        order_id: evolve(order, folded=order.filled) if order.token_key in restarted else order
+        order_id: order_evolved(order, folded=order.filled) if order.token_key in restarted else order
         for order_id, order in memory.orders.items()
         if order.token_key not in restarted or order.standing is not Standing.SETTLED
     }
@@ -442,7 +472,7 @@ def _folded(memory: Memory, restarted: set[TokenKey]) -> Mapping[OrderId, OwnOrd
 
 def resolved(memory: Memory, token_ids: Mapping[TokenKey, TokenId]) -> Memory:
     """These token ids were looked up and checked."""
-    return evolve(memory, token_map={**memory.token_map, **token_ids}) if token_ids else memory
+    return memory_evolved(memory, token_map={**memory.token_map, **token_ids}) if token_ids else memory
 
 
 # -- holds ------------------------------------------------------------------------------------------------------------
@@ -455,7 +485,7 @@ def held(memory: Memory, keys: Iterable[TokenKey], now: Decimal) -> Memory:
         before = holds.get(key)
         step = FIRST_HOLD_SEC if before is None else min(2 * before.step, LONGEST_HOLD_SEC)
         holds[key] = Hold(until=now + step, step=step)
-    return evolve(memory, holds=holds)
+    return memory_evolved(memory, holds=holds)
 
 
 def released(memory: Memory, keys: Iterable[TokenKey]) -> Memory:
@@ -463,7 +493,7 @@ def released(memory: Memory, keys: Iterable[TokenKey]) -> Memory:
     taken = set(keys)
     if not taken & memory.holds.keys():
         return memory
-    return evolve(memory, holds={key: hold for key, hold in memory.holds.items() if key not in taken})
+    return memory_evolved(memory, holds={key: hold for key, hold in memory.holds.items() if key not in taken})
 
 
 # -- a start on a lost state ------------------------------------------------------------------------------------------
@@ -471,7 +501,7 @@ def released(memory: Memory, keys: Iterable[TokenKey]) -> Memory:
 
 def recovering(memory: Memory, started_at: Decimal) -> Memory:
     """The state was missing, broken or a backup: orders and fills may exist that we do not know."""
-    return evolve(memory, recovery=Recovery(started_at=started_at))
+    return memory_evolved(memory, recovery=Recovery(started_at=started_at))
 
 
 def strangers_listed(memory: Memory, token_ids: Iterable[TokenId], now: Decimal) -> Memory:
@@ -479,7 +509,7 @@ def strangers_listed(memory: Memory, token_ids: Iterable[TokenId], now: Decimal)
     if memory.recovery is None:
         return memory
     strangers = {**memory.recovery.strangers, **dict.fromkeys(token_ids, now)}
-    return evolve(memory, recovery=evolve(memory.recovery, strangers=strangers))
+    return memory_evolved(memory, recovery=evolve(memory.recovery, strangers=strangers))
 
 
 def unrestored_until(memory: Memory, key: TokenKey, token_id: TokenId | None, policy: Policy) -> Decimal | None:
@@ -517,7 +547,7 @@ def restored(
         )
         for key, balance in balances.items()
     }
-    return evolve(
+    return memory_evolved(
         memory,
         bases={**memory.bases, **bases},
         orders=_folded(memory, set(balances)),

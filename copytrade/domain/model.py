@@ -98,7 +98,7 @@ class Book:
     last_trade_price: Decimal | None = field(default=None, validator=not_negative)  # 0 = unknown
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Order:
     """An order of ours (or, among the foreign ones, of the user's own), as far as we know it."""
 
@@ -121,7 +121,7 @@ class Order:
         return self.size - self.matched
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Ledger:
     """What we believe that our own trading did to one token since the last quiet moment."""
 

@@ -8,11 +8,12 @@ import pytest
 from attrs import evolve, field, fields, frozen
 from attrs.exceptions import FrozenInstanceError
 
+from copytrade.domain.memory import Base, OwnOrder, Standing, base_evolved, new_base, order_evolved
 from copytrade.domain.model import BUY, Cancel, CancelReason, Decision, Place, Reason
 from copytrade.domain.plan import new_decision
 from copytrade.domain.quote import Quote, new_quote
 from copytrade.domain.reconcile import new_cancel, new_place
-from copytrade.domain.records import maker
+from copytrade.domain.records import evolver, maker
 from copytrade.domain.risk import Budget, new_budget
 
 D = Decimal
@@ -47,6 +48,7 @@ MADE = [
     (Cancel, new_cancel, CANCEL),
     (Place, new_place, PLACE),
     (Place, new_place, {**PLACE, "post_only": False}),
+    (Base, new_base, {"base": D(5), "seen": D(4)}),
 ]
 
 
@@ -73,14 +75,16 @@ class TestARecordThatIsMadeFast:
     def test_is_evolved_copied_and_pickled_like_any_other(self, record, make, given):
         made, name = make(**given), next(iter(given))
         assert evolve(made, **{name: given[name]}) == made
+        assert evolver(record)(made, **{name: given[name]}) == made
         assert copy.copy(made) == made
         assert pickle.loads(pickle.dumps(made)) == made
 
     def test_shares_nothing_with_the_next(self, record, make, given):
         name = next(iter(given))
-        one, other = make(**given), make(**{**given, name: "another"})
+        another = D("0.75") if isinstance(given[name], Decimal) else "another"
+        one, other = make(**given), make(**{**given, name: another})
         assert getattr(one, name) == given[name]
-        assert getattr(other, name) == "another"
+        assert getattr(other, name) == another
 
     def test_wants_what_its_class_wants(self, record, make, given):
         with pytest.raises(TypeError):
@@ -131,3 +135,40 @@ class TestWhatIsWrong:
             maker(Anew)
         with pytest.raises(AssertionError, match="text is not taken as it is"):
             maker(Converted)
+
+
+class TestEvolving:
+    """It does what attrs.evolve does."""
+
+    OWN = OwnOrder(
+        order_id="0xaa",
+        token_key="0xc1:0",
+        token_id="111",
+        side=BUY,
+        price=D("0.5"),
+        size=D(10),
+        ts=D(1),
+        expiration=D(200),
+    )
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{}, {"standing": Standing.GONE, "gone_at": D(7)}, {"gone_at": None, "matched": D(3)}, {"cancelled": True}],
+    )
+    def test_what_is_not_named_stays(self, changes):
+        changed = order_evolved(self.OWN, **changes)
+        assert changed == evolve(self.OWN, **changes)
+        assert type(changed) is OwnOrder
+        with pytest.raises(FrozenInstanceError):
+            setattr(changed, "matched", D(1))  # noqa: B010  # mypy knows already that it may not
+
+    def test_the_old_record_stays_what_it_was(self):
+        before = Base(base=D(5))
+        assert base_evolved(before, base=D(6)).base == 6
+        assert before == Base(base=D(5))
+
+    def test_what_is_wrong_is_refused(self):
+        with pytest.raises(ValueError, match="matched must be finite and not negative"):
+            order_evolved(self.OWN, matched=D(-1))
+        with pytest.raises(TypeError):
+            order_evolved(self.OWN, unheard_of=1)

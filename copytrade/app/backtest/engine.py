@@ -325,7 +325,15 @@ class _Run:
             return
         part = self._part(keys)
         doubted = [key for key in keys if self.world.ids[key] in self._doubt]
-        after = remembering.mine_polled(part, self.world.reported, witnesses, doubted, now=now, policy=self.policy)
+        after = remembering.mine_polled(
+            part,
+            self.world.reported,
+            witnesses,
+            doubted,
+            now=now,
+            policy=self.policy,
+            prices=self.world.paid_on_average,
+        )
         self._keep_part(keys, after)
         for key, ledger in remembering.ledgers(after).items():
             settled = (
@@ -356,7 +364,8 @@ class _Run:
         self.world.touch(keys)
         expiration = max(at + TAKEN_OFF_SEC + self.policy.order_ttl_sec, at + LEAST_LIFE_SEC)
         made = [self._made(place, at, expiration) for place in places]
-        part = remembering.intended(self._part(keys), [intent for _, intent in made], self.world.reported)
+        intents = [intent for _, intent in made]
+        part = remembering.intended(self._part(keys), intents, self.world.reported, self.world.paid_on_average)
         accepted: dict[OrderId, Decimal] = {}
         never, taken, hold = [], [], []
         for place, (order, intent) in zip(places, made, strict=True):

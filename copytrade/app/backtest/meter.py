@@ -11,10 +11,12 @@ from attrs import define, field
 from copytrade.app.backtest.accounting import Account
 from copytrade.app.backtest.result import Curve, Held, Point, Summary, part
 from copytrade.app.backtest.world import World
-from copytrade.domain.model import ZERO, Plan, TokenKey
+from copytrade.domain.model import ZERO, Plan, Reason, TokenKey
 from copytrade.domain.policy import Policy
 
 Marks = Mapping[TokenKey, Decimal]
+
+_REASONS = {id(reason): reason for reason in Reason}
 
 
 def value_of(account: Account, marks: Marks) -> Decimal:
@@ -37,7 +39,7 @@ class Meter:
     _polls: int = 0
     _decisions: int = 0
     _gaps: int = 0
-    _reasons: Counter[str] = field(factory=Counter)
+    _reasons: Counter[int] = field(factory=Counter)  # by id: an enum's own hash and value are slow calls in Python 3.11
     _orders: int = 0
     _refused: int = 0
     _ordered: Decimal = ZERO
@@ -56,10 +58,9 @@ class Meter:
         """One poll has been decided: where does everything stand?"""
         self._polls += 1
         self._decisions += len(decided.decisions)
-        band = self.policy.deadband_shares
-        reasons = self._reasons
+        band, reasons = self.policy.deadband_shares, self._reasons
         for decision in decided.decisions:
-            reasons[decision.reason.value] += 1
+            reasons[id(decision.reason)] += 1
             if decision.delta and abs(decision.delta) > band:
                 self._gaps += 1
         point = self._point(now)
@@ -143,7 +144,7 @@ class Meter:
             fills=self.world.fill_count,
             filled_shares=self.world.filled_shares,
             ordered_shares=self._ordered,
-            reasons=dict(self._reasons.most_common()),
+            reasons={_REASONS[one].value: count for one, count in self._reasons.most_common()},
             unresolved=sum(1 for size in account.shares.values() if size),
         )
 

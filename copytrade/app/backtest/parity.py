@@ -23,7 +23,7 @@ from attrs import evolve, frozen
 
 from copytrade.app.documents import encode_plan
 from copytrade.domain import memory as remembering
-from copytrade.domain.desired import poll_of
+from copytrade.domain.desired import average_prices, poll_of
 from copytrade.domain.memory import Base, Evidence, Memory, OwnOrder, Sighting, Standing, Traded
 from copytrade.domain.model import ZERO, Order, OrderId, Side, Snapshot, TokenId, TokenKey
 from copytrade.domain.plan import plan
@@ -271,7 +271,13 @@ def _remembered(memory: Memory, again: Snapshot) -> Memory:
         if not again.orders_ok:
             doubted |= memory.bases.keys()
         memory = remembering.mine_polled(
-            memory, poll_of(again.mine), again.witnesses, doubted, now=again.now, policy=policy
+            memory,
+            poll_of(again.mine),
+            again.witnesses,
+            doubted,
+            now=again.now,
+            policy=policy,
+            prices=average_prices(again.mine),
         )
     return memory
 
@@ -306,7 +312,7 @@ def _acted(memory: Memory, cycle: Recorded, following: Recorded | None) -> Memor
             accepted[one.order_id] = ZERO  # what matched at once shows in the next line
         elif one.outcome == "refused":
             never.append(one.order_id)
-    memory = remembering.intended(memory, intents, poll_of(facts.mine))
+    memory = remembering.intended(memory, intents, poll_of(facts.mine), average_prices(facts.mine))
     memory = remembering.acknowledged(memory, accepted, facts.now)
     return remembering.refused(memory, never)
 

@@ -35,7 +35,7 @@ from copytrade.app.backtest.tape import (
     Traded,
 )
 from copytrade.domain.amounts import ceiled, floored
-from copytrade.domain.desired import poll_of
+from copytrade.domain.desired import average_prices, poll_of
 from copytrade.domain.model import ONE, ZERO, Book, OrderId, Place, Position, Positions, Side, TokenId, TokenKey
 
 PAYOUT_STEP = Decimal("0.0001")  # of one that has to be guessed
@@ -101,6 +101,7 @@ class World:
     target_poll: dict[TokenKey, Decimal] = field(factory=dict, init=False)
     mine: Positions = field(factory=Positions, init=False)
     reported: dict[TokenKey, Decimal] = field(factory=dict, init=False)
+    paid_on_average: dict[TokenKey, Decimal] = field(factory=dict, init=False)  # as the feed has it
     _target_rows: dict[TokenKey, Position] = field(factory=dict, init=False)
     _my_rows: dict[TokenKey, Position] = field(factory=dict, init=False)
     _to_target: _Late = field(factory=deque, init=False)
@@ -418,7 +419,7 @@ class World:
                 self._my_rows[key] = row
         if mine_changed:
             self.mine = Positions(positions=tuple(self._my_rows.values()))
-            self.reported = poll_of(self.mine)
+            self.reported, self.paid_on_average = poll_of(self.mine), average_prices(self.mine)
 
     def expire(self, now: Decimal) -> None:
         """Orders that outlived their expiration are taken down by the exchange."""
