@@ -216,6 +216,17 @@ def listeners(config: Config) -> Iterator[tuple[Watcher, ...]]:
             raise
 
 
+def _told(config: Config) -> str | Unknown:
+    """Who would be told of a run, in words; or why a start would be refused for it."""
+    try:
+        with listeners(config) as watchers:
+            names = {type(watcher).__name__ for watcher in watchers}
+    except RefusedToStart as error:
+        return Unknown(why=str(error), no=True)
+    alerts = "alerts go out" if "Alerts" in names else "no alerts"
+    return f"{alerts}, " + (f"metrics on port {config.metrics_port}" if "Numbers" in names else "no metrics")
+
+
 def _short(address: str) -> str:
     return f"{address[:6]}…{address[-4:]}"
 
@@ -342,8 +353,10 @@ async def examined(
             now=clock.now(),
             keep=False,
         )
-    except (OSError, RefusedToStart) as error:
+    except RefusedToStart as error:
         refused = str(error)
+    except OSError as error:
+        refused = f"the state or the journal could not be read: {error}"
     known = Facts(
         config=config,
         dry=key is None,
@@ -354,6 +367,7 @@ async def examined(
         in_use=in_use(config.state_path),
         state_folder=folder_facts(config.state_path.parent),
         journal_folder=folder_facts(config.journal_dir),
+        told=_told(config),
         key=key,
     )
     async with contextlib.AsyncExitStack() as stack:

@@ -87,6 +87,7 @@ class Facts:
     in_use: str = ""  # who has the lock, in words
     state_folder: Folder | None = None
     journal_folder: Folder | None = None
+    told: str | Unknown | None = None  # who is told of a run: alerts, metrics
     key: str | Unknown | None = None  # its address
     region: Region | Unknown | None = None
     skew_sec: Decimal | Unknown | None = None  # the exchange's clock less ours
@@ -103,13 +104,14 @@ class Facts:
     tier: str | Unknown | None = None
 
 
-STATE, LOCK, DISK, KEY, REGION, EXCHANGE, CLOCK = "state", "lock", "disk", "key", "region", "exchange", "clock"
+STATE, LOCK, DISK, ALERTS, KEY = "state", "lock", "disk", "alerts", "key"
+REGION, EXCHANGE, CLOCK = "region", "exchange", "clock"
 CREDENTIALS, ACCOUNT, CASH, ALLOWANCES = "credentials", "account", "cash", "allowances"
 LEADER, FEED, SIZE, HOLDING, TIER = "leader", "feed", "size", "holding", "tier"
 CONFIGURATION = "configuration"
-NAMES = (CONFIGURATION, STATE, LOCK, DISK, KEY, REGION, EXCHANGE, CLOCK, CREDENTIALS, ACCOUNT, CASH, ALLOWANCES,
+NAMES = (CONFIGURATION, STATE, LOCK, DISK, ALERTS, KEY, REGION, EXCHANGE, CLOCK, CREDENTIALS, ACCOUNT, CASH, ALLOWANCES,
          LEADER, FEED, SIZE, HOLDING, TIER)  # fmt: skip
-_REFUSES_A_DRY_RUN = {CONFIGURATION, STATE}
+_REFUSES_A_DRY_RUN = {CONFIGURATION, STATE, ALERTS}
 
 SKEW_WARNING_SEC, SKEW_FAULT_SEC = Decimal(2), Decimal(30)
 LAG_WARNING_SEC = Decimal(30)  # seconds are usual on version 2; v1 was seen 60 to 180 behind
@@ -138,6 +140,7 @@ def judge(facts: Facts) -> tuple[Check, ...]:
     sheet.add(STATE, facts, _state)
     sheet.add(LOCK, facts, _lock)
     sheet.add(DISK, facts.state_folder, lambda folder: _disk(folder, facts.journal_folder))
+    sheet.add(ALERTS, facts.told, lambda told: _ok(ALERTS, told), needs=(LOCK,), no=_MEND_ALERTS)
     sheet.add(KEY, facts.key, lambda key: _key(key, facts.config), no=_GIVE_A_KEY, skipped=_NO_KEY)
     sheet.add(REGION, facts.region, _region, skipped=_why_no_region(facts.config))
     sheet.add(EXCHANGE, facts.order_version, _exchange)
@@ -209,7 +212,7 @@ class _Sheet:
         elif fact is None:
             check = Check(name=name, standing=Standing.NOT_CHECKED, what=skipped or "was not asked")
         elif isinstance(fact, Unknown):
-            standing = Standing.FAULT if fact.no and name in (KEY, *BEFORE_A_RUN) else Standing.WARNING
+            standing = Standing.FAULT if fact.no and name in (ALERTS, KEY, *BEFORE_A_RUN) else Standing.WARNING
             check = Check(name=name, standing=standing, what=fact.why, what_to_do=no if fact.no else _WAITS)
         else:
             check = judged(fact)
@@ -241,6 +244,7 @@ def _fault(name: str, what: str, what_to_do: str) -> Check:
 
 
 _NO_KEY = "a dry run needs none"
+_MEND_ALERTS = "mend it, or take alert_urls_path, COPYTRADE_ALERT_URLS or metrics_port away: a run tells nobody then"
 _GIVE_A_KEY = "give the key that owns my_address: --keystore FILE, COPYTRADE_PRIVATE_KEY, or the system keyring"
 
 

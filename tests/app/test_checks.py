@@ -54,6 +54,7 @@ GOOD = Facts(
     config=config(),
     state_folder=Folder(path=".", free_bytes=10_000 * MB),
     journal_folder=Folder(path="journal", free_bytes=10_000 * MB),
+    told="no alerts, no metrics",
     key="0xkey",
     region=Region(blocked=False, country="IE"),
     skew_sec=D("0.4"),
@@ -88,6 +89,9 @@ def allowing(**amounts: str) -> Funds:
         ("state", {"first": True}, "ok", "a first start"),
         ("state", {"state_notes": ("state.json is broken", "going on from state.json.bak")}, "warning", "; going on"),
         ("disk", {"journal_folder": Folder(path="j", free_bytes=20 * MB)}, "warning", "j has 20 MB left"),
+        ("alerts", {"told": Unknown(why="others can read them", no=True)}, "fault", "others can read"),
+        ("alerts", {"told": Unknown(why="taken", no=True), "dry": True}, "fault", "taken"),  # a dry run has them, too
+        ("alerts", {"in_use": "another holds it"}, "not checked", "waits for: lock"),  # it has the port as well
         ("region", {"region": Region(blocked=False)}, "ok", "from where you are"),
         ("clock", {"skew_sec": D(2)}, "ok", "within 2 s"),
         ("clock", {"skew_sec": D("-2.5")}, "warning", "2.50 s ahead of"),

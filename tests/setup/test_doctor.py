@@ -114,6 +114,7 @@ FAULTS = [
     Case(name="lock", words="holds state.json.lock", locked=True),
     Case(name="disk", words="not a folder", also=frozenset({"state"}),
          settings={"state_path": Path("/dev/null/state.json")}),
+    Case(name="alerts", words="the alert URLs can't be read", settings={"alert_urls_path": Path("gone")}),
     Case(name="key", words="the key's own address", settings={"my_address": OTHER}),
     Case(name="region", words="takes no orders from where you are (US)",
          world=block),
@@ -182,6 +183,8 @@ async def refused(config, mine) -> str:
     if mine is None:
         return "there is no signer"
     try:
+        with wiring.listeners(config):
+            pass
         async with wiring.opened(config, mine) as ready:
             refuse(await ready.preflight())
     except (RefusedToStart, OSError) as error:
@@ -340,7 +343,7 @@ class TestTheCommand:
         said = " ".join(capsys.readouterr().out.split())
         assert "did you mean slice_max?" in said
         assert "copytrade init" in said
-        assert "16 not checked" in said
+        assert "17 not checked" in said
 
 
 class TestWrongInput:
