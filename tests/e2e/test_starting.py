@@ -227,7 +227,8 @@ class TestABrokenState:
         first = next(n for n, asked in enumerate(world.asked) if asked.endpoint is Endpoint.POST_ORDERS)
         before = [asked.endpoint for n, asked in enumerate(world.asked) if n < first]
         assert Endpoint.REFRESH in before  # a balance of a token is refreshed first; that of cash is not
-        assert {one.reason.value for one in story.cycles[0].plan.decisions} == {"ON_HOLD"}
+        early = [cycle.plan for cycle in story.cycles if cycle.snapshot.now < begun + D("0.4")]
+        assert {one.reason.value for plan in early for one in plan.decisions} <= {"ON_HOLD"}
         broken = [raw for name, raw in found.items() if raw != GOOD]
         left = list(files(tmp_path).values())
         assert all(raw in left for raw in broken), sorted(files(tmp_path))

@@ -10,8 +10,13 @@ this user can read it. Whoever minds uses a keystore file or the system keyring.
 
 import asyncio
 import json
+import os
+import re
 import signal
+import termios
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account import Account
@@ -19,11 +24,10 @@ from eth_account import Account
 from copytrade.adapters.simulated import server
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.server import serve
-from tests.e2e.driving import KEY, ME, ended, files, ours, started, until, world_of, write_config
+from tests.e2e.driving import KEY, ME, Ended, ended, files, journal_of, ours, started, until, world_of, write_config
 
 TOLD_LAST = (Endpoint.POSITIONS_V2, Endpoint.CANCEL_ORDERS)
 PART = 12  # characters in a row of a secret that nobody may see
-LEVELS = ("debug", "info", "warning", "error")
 
 # A fault of our own at the worst place: it knows the key and the credentials, and says so.
 CRASH = """
@@ -98,43 +102,80 @@ def listing(pid: int) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def shown_at(level: str, folder: Path, heard) -> None:
-    folder.mkdir()
+async def leaky_run(folder: Path, heard, *args: str, **how: Any) -> tuple[Ended, Secrets]:
+    """A run whose exchange tells everything back; what is searched for, the process listing is searched already."""
     world = world_of(tokens=2)
     secrets = Secrets(world)
     heard(world, secrets)
     tell_back(world, secrets)
-
-    async def talk():
-        async with serve(world) as urls:
-            write_config(urls, folder)
-            async with started(folder, "--yes", "--log-level", level) as process:
-                await until(lambda: len(ours(world)) == 2)
-                line = listing(process.pid)
-                await until(lambda: not any(map(world.faults.waiting.get, TOLD_LAST)))
-                process.send_signal(signal.SIGTERM)
-                return await ended(process), line
-
-    end, line = asyncio.run(talk())
+    async with serve(world) as urls:
+        write_config(urls, folder)
+        async with started(folder, "--yes", *args, **how) as process:
+            await until(lambda: len(ours(world)) == 2)
+            assert secrets.parts_in(listing(process.pid)) == set()
+            await until(lambda: not any(map(world.faults.waiting.get, TOLD_LAST)))
+            process.send_signal(signal.SIGTERM)
+            end = await ended(process)
     assert end.code == 0, end.err
-    text = all_of(folder, end.out, end.err, line)
-    # The words did arrive, with the secrets taken out, and there was something to hide.
-    assert level == "error" or "[hidden]" in end.out  # an answer that is waited out is a warning
-    assert "[hidden]" in "".join(path.read_text() for path in folder.glob("journal/*.jsonl"))
+    # There was something to hide, and its words did arrive without it.
     assert len(secrets.sent) > 10
-    assert secrets.parts_in(text) == set()
+    assert any(b"[hidden]" in line for line in journal_of(folder))
+    return end, secrets
+
+
+async def on_a_terminal(folder: Path, heard, *args: str) -> tuple[str, Secrets]:
+    """The same, on a terminal of its own: what it showed there."""
+    terminal, its_side = os.openpty()
+    termios.tcsetwinsize(terminal, (50, 200))
+    shown = bytearray()
+
+    def read() -> None:
+        with suppress(OSError):  # the other side is closed
+            shown.extend(os.read(terminal, 1 << 16))
+
+    loop = asyncio.get_running_loop()
+    loop.add_reader(terminal, read)
+    try:
+        how = {"stdout": its_side, "stderr": its_side, "environ": {"TERM": "xterm-256color"}}
+        _, secrets = await leaky_run(folder, heard, *args, **how)
+    finally:
+        loop.remove_reader(terminal)
+        os.close(its_side)
+        os.close(terminal)
+    return shown.decode("utf-8", "replace"), secrets
+
+
+def plain(text: str) -> str:
+    """The text without what moves the cursor and sets colours, and without the line ends."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]", "", text)
 
 
 class TestTheRealProcess:
     """DESIGN 7: no secret reaches a log, an error, the state, the journal or a process listing."""
 
     def test_shows_nothing_at_its_loudest(self, tmp_path, heard):
-        shown_at("debug", tmp_path / "debug", heard)
+        self.at(tmp_path, heard, "debug", "text")
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("level", LEVELS[1:])
-    def test_nor_at_any_other_level(self, level, tmp_path, heard):
-        shown_at(level, tmp_path / level, heard)
+    @pytest.mark.parametrize(
+        ("level", "form"),
+        [("debug", "json"), ("info", "text"), ("info", "json"), ("warning", "text"), ("error", "text")],
+    )
+    def test_nor_at_any_other_level(self, level, form, tmp_path, heard):
+        self.at(tmp_path, heard, level, form)
+
+    def at(self, tmp_path, heard, level: str, form: str) -> None:
+        args = ("--log-level", level, "--log-format", form)
+        end, secrets = asyncio.run(leaky_run(tmp_path, heard, *args))
+        assert level == "error" or "[hidden]" in end.out  # an answer that is waited out is a warning
+        assert secrets.parts_in(all_of(tmp_path, end.out, end.err)) == set()
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("args", [(), ("--plain",)])
+    def test_nor_on_a_terminal(self, args, tmp_path, heard):
+        shown, secrets = asyncio.run(on_a_terminal(tmp_path, heard, "--log-level", "debug", *args))
+        assert "hidden" in plain(shown)
+        assert secrets.parts_in(all_of(tmp_path, shown, plain(shown))) == set()
 
     @pytest.mark.parametrize("how", ["variable", pytest.param("keystore", marks=pytest.mark.slow)])
     def test_nor_in_the_traceback_of_a_fault_of_our_own(self, how, tmp_path, heard):

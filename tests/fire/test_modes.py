@@ -12,7 +12,7 @@ import pytest
 
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.records import Mode
-from copytrade.adapters.simulated.scenario import LEADER, restart, yes_of
+from copytrade.adapters.simulated.scenario import LEADER, restart, small_world, yes_of
 from copytrade.adapters.simulated.server import serve
 from copytrade.app import cycle as cycle_module
 from copytrade.app.cli._lines import cycle_lines
@@ -51,6 +51,11 @@ def mode_is(world, mode: Mode) -> Callable[[], object]:
     return lambda: setattr(world.exchange, "mode", mode)
 
 
+def sooner(world) -> Callable[[], object]:
+    """Let what the world would do next be done now."""
+    return lambda: world.story.pop(0).deed(world.exchange)
+
+
 RESTARTING = "matching engine is restarting"
 DISABLED = "Trading is currently disabled. Check polymarket.com for updates"
 CANCEL_ONLY = "Trading is currently cancel-only. New orders are not accepted, but cancels are allowed."
@@ -79,7 +84,7 @@ class TestModesThatAreWaitedOut:
         world = world_of(tokens=1, leader_holds="400")  # of which 80 are wanted: more than a slice
         script = {1: mode_is(world, mode), 4: mode_is(world, Mode.NORMAL)}
         with watched(world) as truth:
-            story = follow(world, tmp_path, script, cycles=8, order_ttl_sec=D("0.05"))
+            story = follow(world, tmp_path, script, cycles=8, order_ttl_sec=D("0.001"))
         during = [one for cycle in story.cycles[1:4] for one in cycle.results]
         cancels = [one.outcome for one in during if one.action == "cancel"]
         outcomes = {one.outcome for one in during if one.action == "place"}
@@ -96,20 +101,32 @@ class TestModesThatAreWaitedOut:
     def test_a_restart_and_the_post_only_minutes_after_it(self, tmp_path):
         """Our orders are post-only, so that they are taken as soon as the engine is back."""
         world = world_of(tokens=1)
+        script = {0: lambda: restart(world, for_sec=D(3600)), 2: sooner(world)}
         with watched(world) as truth:
-            story = follow(world, tmp_path, {0: lambda: restart(world, for_sec=D("0.25"))}, cycles=5)
-        first, *_, last = [outcome for cycle in story.cycles for outcome, _ in places(cycle)]
-        assert (first, last, world.exchange.mode) == ("refused", "accepted", Mode.POST_ONLY)
+            story = follow(world, tmp_path, script, cycles=3)
+        outcomes = [outcome for cycle in story.cycles for outcome, _ in places(cycle)]
+        assert (outcomes, world.exchange.mode) == (["refused", "refused", "accepted"], Mode.POST_ONLY)
         assert (len(truth.accepted), truth.wrongs) == (1, [])
 
     def test_a_taker_waits_for_the_post_only_minutes_to_end(self, tmp_path):
         world = world_of(tokens=1)
-        deed = {0: lambda: restart(world, for_sec=D("0.01"), post_only_sec=D("0.3"))}
-        story = follow(world, tmp_path, deed, cycles=6, maker_only=False)
-        refused = [words for cycle in story.cycles for outcome, words in places(cycle) if outcome == "refused"]
-        assert refused
-        assert set(refused) <= {POST_ONLY, RESTARTING}
+        script = {0: lambda: restart(world, for_sec=D(3600)), 1: sooner(world), 2: sooner(world)}
+        story = follow(world, tmp_path, script, cycles=3, maker_only=False)
+        assert [words for cycle in story.cycles for _, words in places(cycle)] == [RESTARTING, POST_ONLY, ""]
         assert [order.status.value for order in world.exchange.orders.values()] == ["MATCHED"]
+
+
+class TestTheEmbeddedExchange:
+    def test_restarts_by_its_own_clock(self):
+        shows = [D(1_766_000_000)]
+        world = small_world(lambda: shows[0], me=ME, tokens=1)
+        restart(world, for_sec=D(30))
+        modes = []
+        for after in (0, 29, 1, 119, 1):
+            shows[0] += after
+            world.now()
+            modes.append(world.exchange.mode)
+        assert modes == [Mode.RESTARTING, Mode.RESTARTING, Mode.POST_ONLY, Mode.POST_ONLY, Mode.NORMAL]
 
 
 class TestRateLimits:
@@ -132,7 +149,7 @@ class TestRateLimits:
         world = world_of(tokens=1, leader_holds="400")
         world.faults.add(Endpoint.CANCEL_ORDERS, Fault(kind=Kind.STATUS, status=429, headers=headers))
         with watched(world) as truth:
-            story = follow(world, tmp_path, {}, cycles=4, order_ttl_sec=D("0.05"))
+            story = follow(world, tmp_path, {}, cycles=4, order_ttl_sec=D("0.001"))
         outcomes = [one.outcome for cycle in story.cycles for one in cycle.results if one.action == "cancel"]
         assert outcomes[:2] == ["unconfirmed", "confirmed"]
         assert "unconfirmed: Too Many Requests" in "".join(map(said, story.cycles))
