@@ -247,12 +247,14 @@ class Stop:
 
 def stop_of(state_path: Path) -> Stop:
     """What `copytrade stop` asks and does."""
+    from copytrade.adapters.this_machine import in_use
+
     return Stop(
         switch=StopFile(state_path),
         clock=SystemClock(),
         state=DiskStateFile(state_path),
         was_used=state_file.was_used(state_path),
-        in_use=state_file.in_use(state_path),
+        in_use=bool(in_use(state_path)),
     )
 
 

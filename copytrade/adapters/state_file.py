@@ -137,24 +137,6 @@ class StateLock:
         self._lock.release()
 
 
-def in_use(path: Path) -> bool:
-    """Does a run hold the lock of this state now?
-
-    It is tried and given back at once: a run that starts in that very moment is told that the state is in use.
-    """
-    lock = real_path(path)
-    lock = lock.with_name(lock.name + ".lock")
-    if not lock.exists():
-        return False
-    try:
-        with FileLock(lock, timeout=0, mode=FILE_MODE, thread_local=False):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # another user's, say
-        return False
-
-
 def was_used(path: Path) -> bool:
     """Has a run ever kept a state under this name?"""
     state = real_path(path)
