@@ -12,6 +12,7 @@ from copytrade.adapters import key_storage
 from copytrade.adapters.keys import SecretKey, load_key
 from copytrade.app import setup
 from copytrade.app.cli import main
+from copytrade.app.cli.init import TRIES
 from copytrade.app.config import KEYS, read_config
 from copytrade.errors import RefusedToStart
 from tests.setup.terminal import piped, typed
@@ -157,6 +158,17 @@ class TestAtATerminal:
         assert "Traceback" not in end.screen
         assert list(tmp_path.iterdir()) == []
 
+    def test_the_end_of_the_input_at_the_hidden_prompt_ends_it_too(self, tmp_path):
+        end = typed(
+            tmp_path,
+            ["init", *WALLETS, "--key-in", "keystore", "--signature-type", "3", "--ratio", "1",
+             "--max-notional-per-token", "5", "--max-notional-total", "5"],
+            [("(it is not shown): ", "\x04")] * TRIES,
+        )  # fmt: skip
+        assert end.code == 3, end.screen
+        assert "Traceback" not in end.screen
+        assert list(tmp_path.iterdir()) == []
+
     def test_ctrl_c_leaves_everything_as_it_is(self, tmp_path):
         end = typed(tmp_path, ["init"], [("Wallet to follow: ", LEADER), ("Your wallet: ", "\x03")], controls=True)
         assert end.code == 130, end.screen
@@ -258,6 +270,22 @@ class TestWrongInput:
         assert [each for each in words if each not in said.err] == [], said.err
         assert not content or str(content).strip() not in said.err
         assert not (tmp_path / "copytrade_keystore.json").exists()
+
+    @pytest.mark.parametrize("more", [["--key-in", "keystore"], ["--keystore", "copytrade_keystore.json"]])
+    def test_a_keystore_that_is_there_and_two_keys_are_told_before_anything_is_asked(
+        self, more, tmp_path, monkeypatch, capsys
+    ):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("COPYTRADE_PRIVATE_KEY", KEY)
+        monkeypatch.setenv("COPYTRADE_KEYSTORE_PASSPHRASE", PASSPHRASE)
+        (tmp_path / "copytrade_keystore.json").write_text("another key")
+        with pytest.raises(SystemExit) as end:
+            main(["init", *WALLETS, "--signature-type", "3", "--key-file", "k", *more])
+        assert end.value.code == 2
+        said = capsys.readouterr().err
+        assert "--keystore   got copytrade_keystore.json, which is there already" in said
+        assert "--key-file   got k   wants one signing key" in said
+        assert (tmp_path / "copytrade_keystore.json").read_text() == "another key"
 
     def test_a_key_that_does_not_own_the_wallet_is_refused(self, tmp_path, monkeypatch, capsys):
         monkeypatch.chdir(tmp_path)

@@ -15,6 +15,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from attrs import evolve, frozen
 
 from copytrade.app import setup
 from copytrade.app.cli._settings import DEFAULT_CONFIG, given_flags, with_flags
@@ -35,6 +36,7 @@ _PLACES = (
     f"  {KEYRING}   the system's own keyring",
     f"  {NONE}      nowhere: for dry runs, or where COPYTRADE_PRIVATE_KEY is set",
 )
+TRIES = 5
 _WALLET = ("my_address", "signature_type")  # what has to fit the key
 
 
@@ -57,14 +59,19 @@ def init(
     The signing key is typed without echo, or read from COPYTRADE_PRIVATE_KEY or --key-file. Without a terminal nothing
     is asked. Exit codes: 0 written, 2 something is missing or wrong, 3 refused; nothing is half written.
     """
-    interactive = sys.stdin is not None and sys.stdin.isatty()
-    path = Path(config)
-    answers = given_flags(flags)
     _refuse_secrets({"--config": config, "--key-in": key_in, "--key-file": key_file, "--keystore": keystore})
-    key = KEYSTORE if keystore is not None and key_in is None else key_in
-    _check(path, force, key, key_file, answers, interactive)
+    path = Path(config)
+    wanted = _Wanted(
+        path=path,
+        force=force,
+        place=KEYSTORE if keystore is not None and key_in is None else key_in,
+        key_file=key_file,
+        keystore=Path(keystore) if keystore else path.with_name(DEFAULT_KEYSTORE),
+    )
+    answers = given_flags(flags)
+    _check(wanted, answers)
     try:
-        _write(path, force, key, key_file, Path(keystore) if keystore else path.with_name(DEFAULT_KEYSTORE), answers)
+        _write(wanted, answers)
     except EOFError:
         raise RefusedToStart(f"\nThe input ended in the middle of the questions: {NOTHING_WRITTEN}.") from None
 
@@ -82,69 +89,90 @@ def _refuse_secrets(values: Mapping[str, str | None]) -> None:
         raise BadInput("the command line", faults, NOTHING_WRITTEN)
 
 
-def _check(
-    path: Path, force: bool, key: str | None, key_file: str | None, answers: Mapping[str, Any], interactive: bool
-) -> None:
+@frozen(kw_only=True)
+class _Wanted:
+    """What was asked for, beside the settings."""
+
+    path: Path
+    force: bool
+    place: str | None  # where the key goes; None: it was not said
+    key_file: str | None
+    keystore: Path
+
+    def used_keystore(self) -> Fault | None:
+        """A keystore that is there already is never written over: it may be the only copy of a key."""
+        if self.place != KEYSTORE or not self.keystore.exists():
+            return None
+        wants = f"a name that is free (to go on using the key in it, take --key-in {NONE})"
+        return Fault(path="--keystore", got=f"{self.keystore}, which is there already", wants=wants)
+
+
+def _interactive() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _check(wanted: _Wanted, answers: Mapping[str, Any]) -> None:
     """Raise BadInput for everything that is wrong, and, where nobody can be asked, for all that is missing."""
+    from copytrade import wiring
+
     needed: Collection[str] = ()
-    faults: list[Fault] = []
-    if not interactive:
-        needed = setup.ADDRESSES if key == NONE else (*setup.ADDRESSES, "signature_type")
-    faults += setup.faults_of(answers, needed=needed)
-    if key not in (None, KEYSTORE, KEYRING, NONE):
-        faults.append(Fault(path="--key-in", got=key or '""', wants=f"{KEYSTORE}, {KEYRING} or {NONE}"))
-    if key == NONE and key_file is not None:
-        faults.append(Fault(path="--key-file", got=key_file, wants=f"no key file with --key-in {NONE}"))
-    if not interactive:
-        faults += _missing(path, force, key, key_file)
+    if not _interactive():
+        needed = setup.ADDRESSES if wanted.place == NONE else (*setup.ADDRESSES, "signature_type")
+    faults = setup.faults_of(answers, needed=needed)
+    if wanted.place not in (None, KEYSTORE, KEYRING, NONE):
+        wants = f"{KEYSTORE}, {KEYRING} or {NONE}"
+        faults.append(Fault(path="--key-in", got=wanted.place or '""', wants=wants))
+    if wanted.key_file is not None:
+        if wanted.place == NONE:
+            faults.append(Fault(path="--key-file", got=wanted.key_file, wants=f"no key file with --key-in {NONE}"))
+        elif not wiring.missing_secrets(key=True, passphrase=False):
+            wants = "one signing key: the environment has one, too, and which of them is meant is never guessed"
+            faults.append(Fault(path="--key-file", got=wanted.key_file, wants=wants))
+    if (used := wanted.used_keystore()) is not None:
+        faults.append(used)
+    if not _interactive():
+        faults += _missing(wanted)
     if faults:
-        head = "the command line" if interactive else "the command line (there is no terminal to ask at)"
+        head = "the command line" if _interactive() else "the command line (there is no terminal to ask at)"
         raise BadInput(head, faults, NOTHING_WRITTEN)
 
 
-def _missing(path: Path, force: bool, key: str | None, key_file: str | None) -> list[Fault]:
+def _missing(wanted: _Wanted) -> list[Fault]:
     from copytrade import wiring
 
     faults = []
-    if key is None:
+    if wanted.place is None:
         wants = f"{KEYSTORE}, {KEYRING} or {NONE} (for dry runs only)"
         faults.append(Fault(path="--key-in", got="nothing", wants=wants))
-    wanted = key in (KEYSTORE, KEYRING) and key_file is None
-    faults += wiring.missing_secrets(key=wanted, passphrase=key == KEYSTORE)
-    if path.exists() and not force:
+    needs_key = wanted.place in (KEYSTORE, KEYRING) and wanted.key_file is None
+    faults += wiring.missing_secrets(key=needs_key, passphrase=wanted.place == KEYSTORE)
+    if wanted.path.exists() and not wanted.force:
         wants = "a name that is free, or --force to write over it"
-        faults.append(Fault(path="--config", got=f"{path}, which is there already", wants=wants))
+        faults.append(Fault(path="--config", got=f"{wanted.path}, which is there already", wants=wants))
     return faults
 
 
-def _write(
-    path: Path, force: bool, key: str | None, key_file: str | None, keystore: Path, answers: dict[str, Any]
-) -> None:
+def _write(wanted: _Wanted, answers: dict[str, Any]) -> None:
     """Ask for what is missing, then write: the key first, since a configuration without it helps nobody."""
     from copytrade import wiring
 
-    if sys.stdin.isatty():
-        _greet(path)
-        force = _may_write(path, force)
-        key = _ask(answers, key)
-        if key == KEYSTORE and keystore.exists():
-            raise RefusedToStart(
-                f"{keystore} is there already, and a keystore is never written over. To go on using its key, take "
-                f"--key-in {NONE}; to make another one, name it with --keystore. {NOTHING_WRITTEN.capitalize()}."
-            )
-    secret = None if key == NONE else _fitting_key(key_file, answers)
-    written = setup.document_of(answers, path.absolute().parent)
-    if secret is not None and key == KEYSTORE:
-        wiring.save_keystore(keystore, secret, wiring.new_passphrase(print))
+    if _interactive():
+        _greet(wanted.path)
+        wanted = evolve(wanted, force=_may_write(wanted))
+        wanted = evolve(wanted, place=_ask(answers, wanted))
+    secret = None if wanted.place == NONE else _fitting_key(wanted.key_file, answers)
+    written = setup.document_of(answers, wanted.path.absolute().parent)
+    if secret is not None and wanted.place == KEYSTORE:
+        wiring.save_keystore(wanted.keystore, secret, wiring.new_passphrase(print))
     elif secret is not None:
         wiring.save_in_keyring(str(answers["my_address"]), secret)
     try:
-        wiring.write_file(path, written, over=force)
+        wiring.write_file(wanted.path, written, over=wanted.force)
     except FileExistsError:
-        raise RefusedToStart(f"{path} has come to be there in the meantime, and is left as it is.") from None
+        raise RefusedToStart(f"{wanted.path} has come to be there in the meantime, and is left as it is.") from None
     except OSError as error:
-        raise RefusedToStart(f"{path} cannot be written ({error.strerror or type(error).__name__}).") from None
-    _say_what_next(path, keystore if key == KEYSTORE else None, secret, answers)
+        raise RefusedToStart(f"{wanted.path} cannot be written ({error.strerror or type(error).__name__}).") from None
+    _say_what_next(wanted, secret, answers)
 
 
 # -- asking -----------------------------------------------------------------------------------------------------------
@@ -156,26 +184,27 @@ def _greet(path: Path) -> None:
     print("just press Enter.")
 
 
-def _may_write(path: Path, force: bool) -> bool:
-    if force or not path.exists():
-        return force
-    print(f"\n{path} is there already.")
+def _may_write(wanted: _Wanted) -> bool:
+    if wanted.force or not wanted.path.exists():
+        return wanted.force
+    print(f"\n{wanted.path} is there already.")
     if input("  Write over it? [y/N] ").strip().lower() not in ("y", "yes"):
         raise RefusedToStart(f"{NOTHING_WRITTEN.capitalize()}.")
     return True
 
 
-def _ask(answers: dict[str, Any], key: str | None) -> str:
+def _ask(answers: dict[str, Any], wanted: _Wanted) -> str:
     """Ask every question that no flag has answered, and where the key goes, which is given back."""
+    place = wanted.place
     for question in QUESTIONS:
         if question.key == "signature_type":
-            key = key or _ask_place()
+            place = place or _ask_place(wanted)
         if question.key not in answers:
-            answer = _answer_to(question, answers, optional=key == NONE and question.key == "signature_type")
+            answer = _answer_to(question, answers, optional=place == NONE and question.key == "signature_type")
             if answer:
                 answers[question.key] = answer
-    assert key is not None, "it was asked for before the signature type"
-    return key
+    assert place is not None, "it was asked for before the signature type"
+    return place
 
 
 def _answer_to(question: Question, answers: Mapping[str, Any], *, optional: bool = False, default: str = "") -> str:
@@ -198,7 +227,7 @@ def _answer_to(question: Question, answers: Mapping[str, Any], *, optional: bool
         _say(f"That will not do. It wants {wants}.")
 
 
-def _ask_place() -> str:
+def _ask_place(wanted: _Wanted) -> str:
     from copytrade import wiring
 
     trouble = wiring.keyring_trouble()
@@ -207,8 +236,11 @@ def _ask_place() -> str:
         print(f"  {KEYRING}   not to be had: {trouble}" if trouble and line.startswith(f"  {KEYRING}") else line)
     while True:
         answer = input(f"  Kept in [{KEYSTORE}]: ").strip().lower() or KEYSTORE
+        used = evolve(wanted, place=answer).used_keystore()
         if answer == KEYRING and trouble:
             print(f"  That is not to be had: {trouble}.")
+        elif used is not None:
+            _say(f"There is {used.got}, and a keystore is never written over: name another one with --keystore.")
         elif answer in (KEYSTORE, KEYRING, NONE):
             return answer
         else:
@@ -228,7 +260,7 @@ def _fitting_key(key_file: str | None, answers: dict[str, Any]) -> SecretKey:
         faults = wiring.misfits(secret, answers)
         if not faults:
             return secret
-        if not sys.stdin.isatty():
+        if not _interactive():
             raise BadInput("the key and the wallet do not belong together", faults, NOTHING_WRITTEN)
         for fault in faults:
             _say(f"These do not belong together. {fault.path} {fault.got}: it wants {fault.wants}.")
@@ -246,17 +278,21 @@ def _typed_key() -> SecretKey:
     from copytrade import wiring
 
     print("\nThe key that signs for this wallet: 64 hexadecimal digits, as wallets export it.")
-    while True:
+    for tries_left in range(TRIES - 1, -1, -1):
         try:
             return wiring.key_from_prompt()
         except RefusedToStart as error:
+            if not tries_left:
+                raise
             _say(str(error))
+    raise AssertionError("the last try returns or raises")
 
 
 # -- the end ----------------------------------------------------------------------------------------------------------
 
 
-def _say_what_next(path: Path, keystore: Path | None, secret: SecretKey | None, answers: Mapping[str, Any]) -> None:
+def _say_what_next(wanted: _Wanted, secret: SecretKey | None, answers: Mapping[str, Any]) -> None:
+    path, keystore = wanted.path, wanted.keystore if wanted.place == KEYSTORE else None
     named = "" if path == Path(DEFAULT_CONFIG) else f" --config {path}"
     opened = f" --keystore {keystore}" if keystore else ""
     print(f"\nWritten: {path}, the settings; no secret is in it")
