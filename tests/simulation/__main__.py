@@ -76,14 +76,17 @@ class Totals:
 
 
 def many(seeds: range, cycles: int, without: frozenset[str], seen: Callable[[Totals], None], jobs: int) -> Totals:
-    """Run these seeds on `jobs` processes; `seen` is called as the figures grow."""
+    """Run these seeds on `jobs` processes; `seen` is called as the figures grow. Ctrl-C ends it with what there is."""
     totals = Totals()
     with ProcessPoolExecutor(jobs) as pool:
         heaps = [seeds[start : start + AT_ONCE] for start in range(0, len(seeds), AT_ONCE)]
-        for heap in as_completed([pool.submit(_heap, heap, cycles, without) for heap in heaps]):
-            for outcome in heap.result():
-                totals.add(outcome)
-            seen(totals)
+        try:
+            for heap in as_completed([pool.submit(_heap, heap, cycles, without) for heap in heaps]):
+                for outcome in heap.result():
+                    totals.add(outcome)
+                seen(totals)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
     return totals
 
 

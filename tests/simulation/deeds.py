@@ -5,7 +5,7 @@ Everything here is a deed on the engine, told in words. When it happens is decid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 
 from copytrade.adapters.simulated.records import Market, Mode, NewOrder, OrderStatus
@@ -32,6 +32,7 @@ class Deeds:
         self._chaos = chaos
         self._me = me
         self._wallet = world.exchange.wallets[me]
+        self.coarse = False  # only a few sizes, filled whole: old positions look like new ones
         self._mids = dict.fromkeys(self.tokens, Decimal("0.5"))
 
     @property
@@ -47,11 +48,11 @@ class Deeds:
     def disturb(self) -> None:
         """Perhaps the market, the leader, the user or the exchange does something."""
         happens = self._chaos.happens
-        if happens("fill", 0.06):
+        if happens("fill", 0.09):
             self.fill()
         if happens("book", 0.008):
             self._move_book()
-        if happens("leader", 0.012):
+        if happens("leader", 0.03):
             self._move_leader()
         if happens("vanish", 0.004):
             self._vanish()
@@ -66,14 +67,14 @@ class Deeds:
         if happens("resolved", 0.0002):
             self._resolve()
 
-    def fill(self) -> None:
-        """The outside world takes one of our orders, or a part of it."""
-        live = self.live()
+    def fill(self, among: Collection[str] | None = None) -> None:
+        """The outside world takes one of our orders (of those in `among`), or a part of it."""
+        live = [order_id for order_id in self.live() if among is None or order_id in among]
         if not live:
             return
         dice = self._chaos.dice
         order = self.exchange.orders[dice.choice(live)]
-        part = dice.choice((Decimal(1), Decimal(1), Decimal("0.5"), Decimal("0.13")))
+        part = Decimal(1) if self.coarse else dice.choice((Decimal(1), Decimal(1), Decimal("0.5"), Decimal("0.13")))
         size = min(max((order.rest * part).quantize(CENT_SHARE), CENT_SHARE), order.rest)
         self.tell(f"the market takes {size} of {order.side.value} {order.size} ({order.order_id[-4:]})", order.token_id)
         self.exchange.hit(order.order_id, size)
@@ -131,6 +132,9 @@ class Deeds:
             self.tell(f"the leader flips {before} shares", token_id)
             self._lead(token_id, ZERO)
             self._lead(other, min(shares.get(other, ZERO) + before, _MOST))
+            return
+        if self.coarse:
+            self._lead(token_id, Decimal(dice.choice((0, 50, 100, 150))))
             return
         sizes = (ZERO, before / 2, before + 50, before * 2, Decimal(100), Decimal(dice.randint(1, 400)))
         self._lead(token_id, min(dice.choice(sizes), _MOST).quantize(CENT_SHARE))

@@ -97,7 +97,7 @@ class BadLine(Faults):
                 return Fault(kind=kind, status=chaos.dice.choice(_STATUSES))
             return None
         posts = endpoint is Endpoint.POST_ORDERS
-        if chaos.happens("lost post" if posts else "lost cancel", 0.1):
+        if chaos.happens("lost post" if posts else "lost cancel", 0.15):
             after = chaos.dice.random() < 0.6
             chaos.tell(f"{endpoint}: the answer is lost, {'after' if after else 'before'} it took effect")
             return Fault(kind=chaos.dice.choice((Kind.DROP, Kind.GARBAGE, Kind.HTML)), after_effect=after)
@@ -192,7 +192,7 @@ class HostileAccount(SimulatedAccount):
         self._deeds.ours |= {order.order_id for order in orders}
         self._oracle.posts(orders)
         late_from = self._chaos.clock.now()
-        if self._chaos.happens("late post", 0.05):
+        if self._chaos.happens("late post", 0.1):
             answers = self._late(orders, late_from)
         else:
             answers = await self._spoilt(orders)
@@ -237,7 +237,9 @@ class HostileAccount(SimulatedAccount):
 
     async def cancel(self, order_ids: Sequence[str]) -> tuple[CancelAnswer, ...]:
         self._oracle.cancels(order_ids)
-        if self._chaos.happens("lost cancel", 0.04):
+        if self._chaos.happens("fill", 0.25):
+            self._deeds.fill(order_ids)
+        if self._chaos.happens("lost cancel", 0.08):
             answers = self._late_cancel(order_ids)
         else:
             answers = await super().cancel(order_ids)

@@ -12,6 +12,8 @@ hands off     no order but ours is cancelled; nothing is sent on a blacklisted t
 safe mode     nothing is sent in a cycle that was not told both wallets' positions and our orders in full
 on hold       nothing is sent on a token for as long as a refusal that repeats asks for (60 s, doubling), nor within
               fill_grace_sec of a start on a lost state
+quiet         a ledger starts anew only settle_timeout_sec after the last own fill, with no order in doubt, and on the
+              word of the exchange's balance only where no order of ours rests (DESIGN 4)
 never lost    an order is durably in the state before it is sent, and stays in the memory until it neither rests nor is
               on its way, and all that it filled is known
 
@@ -32,7 +34,7 @@ from attrs import define, field
 from copytrade.adapters.simulated.records import OrderStatus, SimTrade, TradeState
 from copytrade.adapters.simulated.world import World
 from copytrade.app.ports import CancelAnswer, Fill, PostAnswer, PostFate, Refusal, SignedOrder, TradeStatus
-from copytrade.domain.memory import Memory
+from copytrade.domain.memory import Memory, Standing
 from copytrade.domain.model import CENT_SHARE, ZERO, Positions, Side
 from copytrade.domain.policy import Policy
 
@@ -124,11 +126,13 @@ class Oracle:
         self._keys: dict[str, str] = {}
         self._costs_known = True
         self._days: dict[int, Decimal] = {}  # pUSD that the BUYs of each UTC day have cost
+        self._memory: Memory | None = None  # as it was at the end of the cycle before
 
     # -- lives and cycles ---------------------------------------------------------------------------------------------
 
     def new_life(self, *, lost_state: bool) -> None:
         """The program starts from what was saved; `lost_state`: from a backup, or from nothing."""
+        self._memory = None
         self._holds = {} if lost_state else dict(self._saved_holds)
         for poll in self._polls:
             poll.lost = poll.lost or lost_state or not poll.saved
@@ -154,7 +158,10 @@ class Oracle:
                 failure.known_at = self._exchange.now
 
     def end_cycle(self, memory: Memory) -> None:
-        """Every order that ever left is known, or over and done with."""
+        """Every order that ever left is known, or over and done with; and ledgers start anew in the quiet only."""
+        if memory.recovery is None and self._memory is not None:
+            self._started_in_quiet(self._memory, memory)
+        self._memory = memory
         for order_id in list(self._open):
             known = memory.orders.get(order_id)
             if known is not None:
@@ -173,15 +180,39 @@ class Oracle:
                     raise Violation(f"lost: {order_id[-4:]} filled {true}, known are {sent.filled}", where)
             del self._open[order_id]
 
+    def _started_in_quiet(self, before: Memory, after: Memory) -> None:
+        for key, base in after.bases.items():
+            old = before.bases.get(key)
+            if old is None or base.base == old.base:
+                continue
+            believed, latest, rests = old.base, ZERO, False
+            for order in before.orders.values():
+                if order.token_key != key:
+                    continue
+                now = after.orders.get(order.order_id, order)
+                believed += (now.filled - order.folded) * (1 if order.side is Side.BUY else -1)
+                trades = self._exchange.orders[order.order_id].trade_ids if now.unfolded or order.unfolded else ()
+                latest = max([latest, *(self._exchange.trades[one].match_time for one in trades)])
+                rests = rests or now.standing is Standing.OPEN
+                doubted = order.standing in (Standing.INTENT, Standing.GONE) and order.order_id in after.orders
+                if doubted and now.standing is order.standing:
+                    raise Violation("quiet: a ledger starts anew while an order is in doubt", order.token_id)
+            where = after.token_map.get(key, "")
+            if self._exchange.now - latest < self._policy.settle_timeout_sec:
+                raise Violation("quiet: a ledger starts anew too soon after a fill", where)
+            if rests and abs(base.base - believed) > CENT_SHARE:
+                raise Violation("quiet: a ledger starts anew from a balance while an order rests", where)
+
     # -- what the program is told ---------------------------------------------------------------------------------
 
     def told(self, wallet: str, positions: Positions) -> None:
         """The feed answered about a wallet."""
-        self._cycle.complete[wallet] = positions.complete
-        if wallet == self._me and positions.complete and not self._costs_known:
+        complete = positions.ok and not positions.incomplete
+        self._cycle.complete[wallet] = complete
+        if wallet == self._me and complete and not self._costs_known:
             rows = {row.token_id: row.size for row in positions.positions}
             self._costs_known = all(rows.get(one, ZERO) == held for one, held in self._wallet.shares.items())
-        if wallet == self._leader and positions.complete:
+        if wallet == self._leader and complete:
             self._polls.append(_Poll(sizes={row.token_key: row.size for row in positions.positions}))
 
     def listed(self) -> None:

@@ -143,15 +143,18 @@ class Run:
         dice = chaos.dice
         self.world = small_world(
             self.clock.now, me=ME, tokens=MARKETS, mine={0: "12", BLACKLISTED: "40"}, cash=str(CASH),
-            manners=Manners(mined_after=Decimal(2), confirmed_after=Decimal(dice.choice((5, 20, 60)))),
+            manners=Manners(mined_after=Decimal(2), confirmed_after=Decimal(dice.choice((5, 20, 60, 400)))),
         )  # fmt: skip
         self.world.exchange.dice = chaos.world_dice
         markets = [self.world.exchange.markets[condition_id_of(f"market-{number}")] for number in range(MARKETS)]
         markets[MARKETS - 1].min_order_size = Decimal(dice.choice((5, 5, 1, 15)))
+        order_ttl_sec = dice.choice((90, 90, 45, 20))
         self.policy = Policy(
             follow_ratio=Decimal(dice.choice(("0.2", "0.2", "0.5", "0.0371"))),
             deadband_shares=Decimal(dice.choice((3, 3, "2.5", 10))),
             slice_max=Decimal(dice.choice((25, 25, 8, 100))),
+            order_ttl_sec=Decimal(order_ttl_sec),
+            settle_timeout_sec=Decimal(dice.choice((300, 300, order_ttl_sec + 60))),
             polls_to_grow=dice.choice((1, 1, 2)),
             polls_to_shrink=dice.choice((2, 2, 1, 3)),
             maker_only=dice.random() < 0.75,
@@ -167,6 +170,7 @@ class Run:
         self.oracle = Oracle(self.world, self.policy, lambda: self.disk.certain("state.json"))
         tokens = [outcome.token_id for market in markets for outcome in market.outcomes]
         self.deeds = Deeds(self.world, chaos, ME, tokens, self.oracle.check)
+        self.deeds.coarse = dice.random() < 0.4
         self.line = BadLine(chaos, self.deeds)
         self.world.faults = self.line
         self.journal = Journal(chaos)
