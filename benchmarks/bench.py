@@ -175,12 +175,20 @@ def row(found: Found, *, base: bool) -> list[str]:
             shown(median(found.before), case.unit) if found.before else "",
             f"{ratio:.2f}" if ratio is not None else "",
         ]
-    return [*cells, found.note or ""]
+    return [*cells, case.wanted if found.size == case.sizes[-1] else "", found.note or ""]
 
 
 def table(all_found: list[Found], *, base: bool) -> str:
     """The whole of it in Markdown."""
-    head = ["what", "median", "middle half of the rounds", "each", *(["before", "times"] if base else []), "note"]
+    head = [
+        "what",
+        "median",
+        "middle half of the rounds",
+        "each",
+        *(["before", "times"] if base else []),
+        "wanted",
+        "note",
+    ]
     lines = [head, ["---"] * len(head), *(row(found, base=base) for found in all_found)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 

@@ -246,16 +246,48 @@ _POLLS = 400
 # -- start-up ---------------------------------------------------------------------------------------------------------
 
 
-def _command(*args: str, given: bytes = b"", folder: Path | None = None) -> Call:
+def _command(*args: str, given: bytes = b"") -> Call:
     root = str(Path(sys.modules["copytrade"].__file__ or "").parents[1])
     env = {**os.environ, "PYTHONPATH": root}
-    where = folder or _scratch()  # not here: `python -m` would find this tree's program first
+    where = _scratch()  # not here: `python -m` would find this tree's program first
 
     def run() -> None:
         command = [sys.executable, "-m", "copytrade", *args]
         subprocess.run(command, input=given, env=env, check=True, capture_output=True, cwd=where)
 
     return run
+
+
+_PEAK = """
+import atexit, re, sys
+# Not ru_maxrss, which a process inherits from the one that started it.
+atexit.register(lambda: print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1], file=sys.stderr))
+from copytrade.app.cli import main
+main(sys.argv[1:])
+"""
+
+
+def _peak(*args: str, given: bytes = b"") -> Call:
+    """The peak of the memory that a command has in use, in MiB."""
+    root, where = str(Path(sys.modules["copytrade"].__file__ or "").parents[1]), _scratch()
+
+    def run() -> tuple[float, None]:
+        command = [sys.executable, "-c", _PEAK, *args]
+        env = {**os.environ, "PYTHONPATH": root}
+        done = subprocess.run(command, input=given, env=env, check=True, capture_output=True, cwd=where)
+        return int(done.stderr.split()[-1]) / 1024, None
+
+    return run
+
+
+def _plan_memory(tokens: int) -> Call:
+    from copytrade.app.documents import encode_snapshot
+
+    return _peak("plan", "--snapshot", "-", given=encode_snapshot(facts.snapshot(tokens)))
+
+
+def _run_memory(tokens: int) -> Call:
+    return _peak("run", "--once", "--dry-run", *_against_an_exchange(tokens))
 
 
 def _help(_: int) -> Call:
@@ -286,26 +318,28 @@ def clean_up() -> None:
         _at_the_end.pop()()
 
 
-def _dry_run(tokens: int) -> Call:
+def _against_an_exchange(tokens: int) -> list[str]:
+    """The options of a run against an exchange in a process of its own, which ends with the case."""
     from benchmarks.follower import ME, Exchange
     from copytrade.adapters.simulated.scenario import LEADER
 
-    exchange, folder = Exchange(tokens, 0.0), _scratch()
+    exchange = Exchange(tokens, 0.0)
     _at_the_end.append(exchange.close)
     urls = [f"--{name.replace('_', '-')}={url}" for name, url in exchange.urls.items()]
-    wallets = [f"--target={LEADER}", f"--my-address={ME}"]
-    return _command("run", "--once", "--dry-run", *wallets, *urls, folder=folder)
+    return [f"--target={LEADER}", f"--my-address={ME}", *urls]
+
+
+def _dry_run(tokens: int) -> Call:
+    return _command("run", "--once", "--dry-run", *_against_an_exchange(tokens))
 
 
 def _table() -> Iterable[Case]:
-    yield Case(
-        name="plan()", sizes=TOKENS, of="tokens", prepare=_plan, wanted="150,000 token decisions a second at 1,000"
-    )
+    yield Case(name="plan()", sizes=TOKENS, of="tokens", prepare=_plan, wanted="150,000/s at 1,000 tokens")
     yield Case(name="tokens_to_quote()", sizes=TOKENS, of="tokens", prepare=_tokens_to_quote)
     yield Case(name="decode a snapshot", sizes=TOKENS, of="tokens", prepare=_decode_snapshot)
     yield Case(name="encode a snapshot", sizes=TOKENS, of="tokens", prepare=_encode_snapshot)
     yield Case(name="write a journal line", sizes=TOKENS, of="tokens", prepare=_journal_line)
-    yield Case(name="write the state", sizes=TOKENS, of="tokens", prepare=_state, wanted="20 ms at 5,000, but the sync")
+    yield Case(name="write the state", sizes=TOKENS, of="tokens", prepare=_state, wanted="20 ms besides the sync")
     yield Case(name="read the state", sizes=TOKENS, of="tokens", prepare=_decode_state)
     yield Case(name="read positions", sizes=(10, 100, 500, 5000), of="rows", prepare=_positions)
     yield Case(name="read books", sizes=(10, 100, 300, 5000), of="books", prepare=_books)
@@ -324,7 +358,7 @@ def _table() -> Iterable[Case]:
     )  # fmt: skip
     yield Case(
         name="a poll of a backtest", sizes=(50,), of="tokens", prepare=_backtest, per=_POLLS, growth=False, rounds=5,
-        wanted="100,000 token decisions a second",
+        wanted="100,000/s",
     )  # fmt: skip
     yield Case(
         name="copytrade --help", sizes=(0,), of="", prepare=_help, clock="wall", wanted="0.15 s", growth=False, rounds=9
@@ -336,6 +370,14 @@ def _table() -> Iterable[Case]:
     yield Case(
         name="copytrade run --once --dry-run", sizes=(10,), of="tokens", prepare=_dry_run, clock="wall", growth=False
     )
+    yield Case(
+        name="peak memory of copytrade plan", sizes=(100, 5000), of="tokens", prepare=_plan_memory, clock="own",
+        unit="MiB", rounds=3, growth=False,
+    )  # fmt: skip
+    yield Case(
+        name="peak memory of copytrade run --once --dry-run", sizes=(10, 300), of="tokens", prepare=_run_memory,
+        clock="own", unit="MiB", rounds=3, growth=False,
+    )  # fmt: skip
 
 
 CASES = {case.name: case for case in _table()}

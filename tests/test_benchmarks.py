@@ -47,7 +47,7 @@ class TestTheTelling:
     def test_a_line_says_what_it_was_and_how_many_times_as_fast_it_is(self):
         line = bench.row(self.found([0.002, 0.001, 0.003], [0.004, 0.004, 0.003]), base=True)
         assert line == [
-            "plan(), 100 tokens", "2 ms", "1.5 ms … 2.5 ms", "20 µs (50,000/s)", "4 ms", "2.00", "",
+            "plan(), 100 tokens", "2 ms", "1.5 ms … 2.5 ms", "20 µs (50,000/s)", "4 ms", "2.00", "", "",
         ]  # fmt: skip
 
     def test_the_power_of_a_linear_cost_is_one(self):
