@@ -217,7 +217,7 @@ def read_config(raw: bytes | None, flags: Mapping[str, object], *, source: str, 
         spots = _spots_of(document)
     for name, value in flags.items():
         if value is not None:
-            given = Spot(value=_as_read(value), faults=faults, path=KEYS[name].flag, hides=looks_secret)
+            given = Spot(value=_as_read(value), faults=faults, start=KEYS[name].flag, hides=looks_secret)
             if name != _BLACKLIST:
                 _refuse_secrets(given)
             if name in spots:
@@ -286,7 +286,7 @@ def read_policy(spot: Spot) -> Policy | None:
 
     An address decides nothing but whether we follow ourselves, so any name will do for one here.
     """
-    guarded = Spot(value=spot.value, faults=spot.faults, path=spot.path, hides=looks_secret)
+    guarded = Spot(value=spot.value, faults=spot.faults, start=spot.path, hides=looks_secret)
     before = len(spot.faults)
     names = dict.fromkeys(_ADDRESSES, ADDRESS_OR_NAME)
     settings, _ = _read_settings(_spots_of(guarded), spot.faults, kinds=names, prefix=f"{spot.path}.")

@@ -188,7 +188,7 @@ def _positions(token_ids: _TokenIds) -> Kind[Positions]:
         answer = spot.fields("ok", "incomplete", "positions")
         ok, incomplete = answer.get("ok", FLAG, True), answer.get("incomplete", FLAG, False)
         rows: list[Position] = []
-        places: dict[TokenKey, str] = {}
+        places: dict[TokenKey, Spot] = {}
         if "positions" in answer:
             for item in answer["positions"].items():
                 row = _position_at(item, token_ids, places)
@@ -203,9 +203,9 @@ def _positions(token_ids: _TokenIds) -> Kind[Positions]:
     return Kind("an object", convert)
 
 
-def _position_at(spot: Spot, token_ids: _TokenIds, places: dict[TokenKey, str]) -> Position | None:
+def _position_at(spot: Spot, token_ids: _TokenIds, places: dict[TokenKey, Spot]) -> Position | None:
     before = len(spot.faults)
-    row = spot.fields(*fields_dict(Position))
+    row = spot.fields(*_names(Position))
     token_key = _token_key_of(row)
     size = row.need("size", SHARES, ZERO)
     avg_price = row.get("avg_price", PUSD, ZERO)
@@ -215,8 +215,8 @@ def _position_at(spot: Spot, token_ids: _TokenIds, places: dict[TokenKey, str]) 
     slug, title, end_date = (row.get(name, TEXT, "") for name in ("slug", "title", "end_date"))
     if token_key is None:
         return None
-    if places.setdefault(token_key, spot.path) != spot.path:
-        row["token_key"].fault(f"each token key once; it stands at {places[token_key]}", got=token_key)
+    if places.setdefault(token_key, spot) is not spot:
+        row["token_key"].fault(f"each token key once; it stands at {places[token_key].path}", got=token_key)
     if token_id is not None:
         token_ids.add(token_key, token_id, row["token_id"])
     if len(spot.faults) > before:
@@ -330,7 +330,7 @@ def _without(orders: _Orders, order_ids: set[OrderId]) -> dict[TokenId, tuple[Or
 
 def _book_at(spot: Spot) -> Book | None:
     before = len(spot.faults)
-    row = spot.fields(*fields_dict(Book))
+    row = spot.fields(*_names(Book))
     book = {name: row.find(name, PRICE) for name in ("best_bid", "best_ask", "tick_size")}
     min_order_size = row.find("min_order_size", SHARES)
     last_trade_price = row.find("last_trade_price", PRICE_OR_UNKNOWN)
@@ -341,7 +341,7 @@ def _book_at(spot: Spot) -> Book | None:
 
 def _ledger_at(spot: Spot) -> Ledger | None:
     before = len(spot.faults)
-    row = spot.fields(*fields_dict(Ledger))
+    row = spot.fields(*_names(Ledger))
     base = row.need("base", SHARES, ZERO)
     bought, sold = row.get("bought", SHARES, ZERO), row.get("sold", SHARES, ZERO)
     moved_at = row.get("moved_at", SECONDS, ZERO)

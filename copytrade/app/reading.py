@@ -28,6 +28,7 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
+from copytrade.domain.records import maker
 from copytrade.errors import BadInput, Fault
 
 T = TypeVar("T")
@@ -36,6 +37,7 @@ V = TypeVar("V")
 
 LIMIT = Decimal(10) ** 15  # numbers are smaller than this, whatever they count: pUSD, shares, seconds
 DECIMALS = 60  # and have at most so many decimals; more is an accident, and a trap for whoever computes with it
+_SHORT = 16  # characters, so fewer than LIMIT has
 NOT_SHOWN = "(not shown)"
 _LONGEST_SHOWN = 60
 
@@ -139,14 +141,34 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
 
 
-@frozen(kw_only=True)
+def _hides_nothing(_: str) -> bool:
+    return False
+
+
+@frozen(kw_only=True, weakref_slot=False)
 class Spot:
-    """One place in a document. All spots of a document share one list of faults."""
+    """One place in a document. All spots of a document share one list of faults.
+
+    A document of 1,000 tokens has 80,000 places and, as a rule, no fault: a path is put together when it is asked for.
+    """
 
     value: object
     faults: list[Fault]
-    path: str = ""
-    hides: Callable[[str], bool] = lambda _: False  # is this text, a value or a key, too secret to quote?
+    start: str = ""  # the path of a place that is under no other
+    hides: Callable[[str], bool] = _hides_nothing  # is this text, a value or a key, too secret to quote?
+    above: Spot | None = None
+    step: str | int = ""  # from the place above to this one
+
+    @property
+    def path(self) -> str:
+        """Where this is, in the words of the document: `target.positions[3].size`."""
+        if self.above is None:
+            return self.start
+        above, step = self.above.path, self.step
+        if isinstance(step, int):
+            return f"{above}[{step}]"
+        name = step if _PLAIN_KEY.fullmatch(step) and not self.hides(step) else self.show(step)
+        return f"{above}.{name}" if above else name
 
     @property
     def left_out(self) -> bool:
@@ -164,12 +186,7 @@ class Spot:
 
     def under(self, step: str | int, value: object) -> Spot:
         """The spot below this one: a key of an object, or the index of an item."""
-        if isinstance(step, int):
-            path = f"{self.path}[{step}]"
-        else:
-            name = step if _PLAIN_KEY.fullmatch(step) and not self.hides(step) else self.show(step)
-            path = f"{self.path}.{name}" if self.path else name
-        return Spot(value=value, faults=self.faults, path=path, hides=self.hides)
+        return _new_spot(value=value, faults=self.faults, hides=self.hides, above=self, step=step)
 
     def read(self, kind: Kind[T]) -> T | None:
         """What stands here as `kind` has it; None when it is something else, which is a fault then."""
@@ -203,13 +220,16 @@ class Spot:
             spot = self.under(name, item)
             if name in getattr(self.value, "repeated", ()):
                 spot.fault("each key once", got="this key more than once")
-            read_key = Spot(value=name, faults=self.faults, path=spot.path, hides=self.hides).read(key)
+            read_key = _new_spot(value=name, faults=self.faults, hides=self.hides, above=self, step=name).read(key)
             if read_key is not None and names.setdefault(read_key, name) != name:
                 spot.fault("each key once", got=f"the same key as {self.show(names[read_key])}")
             read_value = None if item is None else spot.read(value)
             if read_key is not None and read_value is not None:
                 found[read_key] = read_value
         return found
+
+
+_new_spot = maker(Spot)
 
 
 class Fields:
@@ -292,6 +312,8 @@ def exact(text: str) -> Decimal | None:
     """
     if not _NUMBER.fullmatch(text):
         return None
+    if len(text) < _SHORT and "e" not in text and "E" not in text:  # nearly all; what follows takes twice as long
+        return Decimal(text) or Decimal(0)
     try:
         value = Decimal(text)
     except InvalidOperation:  # an exponent of more digits than a Decimal can have
@@ -329,17 +351,19 @@ def number(
     ('a number above 0 and below 1', 'a number, at least 0', 'a number from 0 to 1')
     """
 
+    low, high, over, under = (None if bound is None else Decimal(bound) for bound in (least, most, above, below))
+
     def convert(spot: Spot) -> Decimal | None:
         found = _number_at(spot)
-        if found is None:
+        if (
+            found is None
+            or (low is not None and found < low)
+            or (high is not None and found > high)
+            or (over is not None and found <= over)
+            or (under is not None and found >= under)
+        ):
             return None
-        inside = (
-            (least is None or found >= least)
-            and (most is None or found <= most)
-            and (above is None or found > above)
-            and (below is None or found < below)
-        )
-        return found if inside else None
+        return found
 
     bounds = [
         f"{word} {bound}"

@@ -56,7 +56,7 @@ def record(
 
 def _address(text: str) -> str:
     faults: list[Fault] = []
-    found = Spot(value=text, faults=faults, path="--target").read(ADDRESS)
+    found = Spot(value=text, faults=faults, start="--target").read(ADDRESS)
     if found is None or faults:
         raise BadInput("--target", faults, NOTHING_RUN)
     return found
