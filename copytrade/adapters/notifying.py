@@ -49,6 +49,7 @@ AGAIN_SEC = (10.0, 60.0, 300.0)  # after the first, the second, any later failur
 CLOSE_SEC = 1.5  # for the last message, once the run has ended
 MOST_WAITING = 200  # lines in the queue
 MOST_LINES = 20  # of one message
+MOST_LETTERS = 1800  # of all its lines: Discord takes no more than 2000, Telegram 4096
 LONGEST_LINE = 300  # letters
 
 Notify = Callable[[str, str, Weight], bool]  # title, body; did everybody get it?
@@ -182,10 +183,14 @@ class AlertSender:
 
 def composed(batch: Sequence[Alert], dropped: int, *, name: str) -> tuple[str, str, Weight]:
     """Title and body of one message. Of many lines the most important are shown, in the order of their times."""
-    shown = sorted(
-        sorted(range(len(batch)), key=lambda index: (-batch[index].weight.value, index))[:MOST_LINES],
-    )
-    lines = [f"{clock_time(batch[index].at)}  {_line(batch[index].words)}" for index in shown]
+    shown: dict[int, str] = {}
+    room = MOST_LETTERS
+    for index in sorted(range(len(batch)), key=lambda index: (-batch[index].weight.value, index))[:MOST_LINES]:
+        line = f"{clock_time(batch[index].at)}  {_line(batch[index].words)}"
+        if len(line) < room:
+            room -= len(line) + 1
+            shown[index] = line
+    lines = [shown[index] for index in sorted(shown)]
     if len(batch) > len(shown):
         lines.append(f"… and {len(batch) - len(shown)} more")
     if dropped:
@@ -315,8 +320,11 @@ class AlertSenders:
 
 
 @contextlib.contextmanager
-def sending(urls: Sequence[str], *, name: str) -> Iterator[AlertSenders]:
-    """Senders to these addresses, for as long as the block runs. Raises RefusedToStart."""
+def sending(urls: Sequence[str], *, name: str, close_sec: float = CLOSE_SEC) -> Iterator[AlertSenders]:
+    """Senders to these addresses, for as long as the block runs; the last message has `close_sec` then.
+
+    Raises RefusedToStart.
+    """
     senders = [AlertSender(notify, name=name) for notify in apprise_to(urls)]
     for sender in senders:
         sender.open()
@@ -324,7 +332,7 @@ def sending(urls: Sequence[str], *, name: str) -> Iterator[AlertSenders]:
     try:
         yield whole
     finally:
-        whole.close()
+        whole.close(close_sec)
 
 
 def now() -> Decimal:
