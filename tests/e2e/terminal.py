@@ -80,13 +80,18 @@ class Terminal:
 
 
 @asynccontextmanager
-async def on_terminal(folder: Path, *args: str, command: str = "run", **env: str) -> AsyncIterator[Terminal]:
-    """`copytrade COMMAND ARGS` in `folder`, on 80 columns and 24 lines. Killed if the block ends before it does."""
+async def on_terminal(
+    folder: Path, *args: str, command: str = "run", hook: str = "", **env: str
+) -> AsyncIterator[Terminal]:
+    """`copytrade COMMAND ARGS` in `folder`, on 80 columns and 24 lines. Killed if the block ends before it does.
+
+    `hook` is Python that runs in it first.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("COPYTRADE_", "NO_COLOR"))}
     kept |= {"PYTHONPATH": str(Path(__file__).parents[2]), "COPYTRADE_PRIVATE_KEY": KEY, "TERM": "xterm-256color"}
     ours, its = pty.openpty()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _TAKE_TERMINAL, command, *args,
+        sys.executable, "-c", _TAKE_TERMINAL.format(hook=hook), command, *args,
         cwd=folder, env=kept | env, stdin=its, stdout=its, stderr=its, start_new_session=True,
     )  # fmt: skip
     os.close(its)
@@ -106,6 +111,7 @@ async def on_terminal(folder: Path, *args: str, command: str = "run", **env: str
 _TAKE_TERMINAL = (
     "import fcntl, sys, termios\n"
     "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    "{hook}\n"
     "from copytrade.app.cli import main\n"
     "main(sys.argv[1:])\n"
 )

@@ -183,6 +183,53 @@ class TestNobodyLooks:
         assert ours(world) == []
 
 
+# The third plan of the process finds a bug of ours.
+BUG = """
+from copytrade.app import cycle
+real, calls = cycle.plan, []
+def plan(snapshot):
+    calls.append(1)
+    if len(calls) == 3: raise ZeroDivisionError('a bug of ours')
+    return real(snapshot)
+cycle.plan = plan
+"""
+
+
+class TestABug:
+    """It ends the run with its traceback, where a person sees it, after the orders were taken down."""
+
+    def test_on_a_terminal_it_is_shown_when_the_view_is_gone(self, tmp_path):
+        world = world_of(tokens=2)
+
+        async def play(terminal: Terminal) -> None:
+            assert await terminal.ended() == 1
+
+        terminal = run_on_terminal(tmp_path, world, play, hook=BUG)
+        assert_sane(terminal)
+        after = terminal.said.rpartition(LEAVE)[2]
+        assert "ZeroDivisionError: a bug of ours" in after
+        assert "uncaught_exception" in after
+        assert ours(world) == []
+
+    @pytest.mark.slow
+    def test_in_a_log_it_is_an_event_and_the_traceback_is_on_standard_error(self, tmp_path):
+        world = world_of(tokens=2)
+
+        async def talk() -> tuple[int | None, bytes, bytes]:
+            async with serve(world) as urls:
+                write_config(urls, tmp_path, order_ttl_sec=30, settle_timeout_sec=90)
+                async with started(tmp_path, "--log-format", "json", hook=BUG) as process:
+                    out, err = await process.communicate()
+                    return process.returncode, out, err
+
+        code, out, err = asyncio.run(talk())
+        assert code == 1
+        last = json.loads(out.splitlines()[-1])
+        assert (last["event"], last["words"], last["kind"]) == ("run_failed", "a bug of ours", "ZeroDivisionError")
+        assert "ZeroDivisionError: a bug of ours" in json.loads(err)["exception"]
+        assert ours(world) == []
+
+
 class TestStatus:
     """`copytrade status` beside a run: it sees it, and the run does not notice."""
 
