@@ -55,6 +55,7 @@ class TestTheCommand:
                 process.kill()
         assert (process.returncode, err) == (0, "")
         assert out.endswith("stopped\n")
+        assert [path.name for path in tmp_path.iterdir()] == ["mine"]  # the throwaway key is gone with its exchange
 
     def use(self, process, mine, monkeypatch):
         """Do what it says, in an empty folder."""

@@ -15,12 +15,17 @@ LOOK_SEC = 0.5  # between two looks at what the leader has done
 
 async def serve(port: int) -> None:
     """Serve it until a signal comes, and tell what the leader does. Raises BadInput where the ports are taken."""
-    from copytrade import wiring
-
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    folder = Path(tempfile.mkdtemp(prefix="copytrade-practice-"))
+    with tempfile.TemporaryDirectory(prefix="copytrade-practice-") as folder:
+        await _serve(Path(folder), port, stop)
+    print("stopped")
+
+
+async def _serve(folder: Path, port: int, stop: asyncio.Event) -> None:
+    from copytrade import wiring
+
     async with wiring.practice(folder, port=port) as running:
         print("An exchange of our own: a leader who trades, and a wallet with 400 pUSD of play")
         print("money. Nothing leaves this machine. It runs until you press Ctrl-C here.\n")
@@ -40,7 +45,6 @@ async def serve(port: int) -> None:
                     await stop.wait()
             except TimeoutError:
                 pass
-    print("stopped")
 
 
 def command_lines(command: str, flags: Sequence[tuple[str, str]]) -> Iterator[str]:
