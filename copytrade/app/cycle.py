@@ -29,6 +29,7 @@ from copytrade.app.facts import (
     listed_sizes,
     locked_by,
     sighting,
+    strangers,
     summed,
     tops,
     with_ids,
@@ -274,7 +275,7 @@ class Trader:
             self._books(wanted_books),
             asyncio.gather(
                 self._balances(tokens_to_witness(provisional), provisional.token_map),
-                self._balances(self._to_restore(provisional, wanted_books), provisional.token_map),
+                self._balances(self._to_restore(provisional, guess, wanted_books), provisional.token_map),
                 self._look_up(first, listed),
                 self._trades(first, listed),
                 self._learn_clock_offset(),
@@ -325,7 +326,8 @@ class Trader:
         if first.listing is None:
             return self.memory
         evidence = Evidence(asked_at=first.asked_at, listed=listed)
-        return remembering.observed(self.memory, evidence, now=now, policy=self._policy)
+        memory = remembering.observed(self.memory, evidence, now=now, policy=self._policy)
+        return remembering.strangers_listed(memory, {one.token_id for one in strangers(first.listing, memory)}, now)
 
     def _to_resolve(self, first: _First) -> list[Position]:
         """Positions that may be traded, and whose token id is not known to be safe yet."""
@@ -392,8 +394,7 @@ class Trader:
             self._may_be_first = False
         spent = None
         if counted is not None:
-            strangers = [order for order in first.listing if order.order_id not in self.memory.orders]
-            spent = bought(fills, counted) + locked_by(strangers)
+            spent = bought(fills, counted) + locked_by(strangers(first.listing, self.memory))
         return _Trades(asked_at=asked_at, sums=summed(fills), spent=spent)
 
     async def _learn_clock_offset(self) -> Decimal | None:
@@ -426,11 +427,12 @@ class Trader:
             trades=trades.sums,
             trades_asked_at=trades.asked_at,
         )
-        strangers = {order.token_id for order in first.listing if order.order_id not in self.memory.orders}
         before = self.memory
         self.memory = remembering.observed(before, evidence, now=now, policy=self._policy)
         self._fills += new_fills(before, self.memory)
-        self.memory = remembering.strangers_listed(self.memory, strangers, now)
+        self.memory = remembering.strangers_listed(
+            self.memory, {one.token_id for one in strangers(first.listing, before)}, now
+        )
         if trades.spent is not None:  # after the fills above were booked: they are among these trades
             self.memory = daybook.day_counted(self.memory, trades.spent, trades.asked_at)
 
@@ -479,9 +481,12 @@ class Trader:
                     holds[key] = max(until, snapshot.now + self._retry_after_sec, holds.get(key, ZERO))
         return holds
 
-    def _to_restore(self, snapshot: Snapshot, wanted_books: Collection[TokenId]) -> list[TokenKey]:
-        """Tokens that wait for the exchange's own balance only, and where something is to be done."""
-        if self.memory.recovery is None or self._may_be_first:
+    def _to_restore(self, snapshot: Snapshot, memory: Memory, wanted_books: Collection[TokenId]) -> list[TokenKey]:
+        """Tokens that wait for the exchange's own balance only, and where something is to be done.
+
+        `memory` knows of the strangers of this very listing; without a listing nobody knows who rests where.
+        """
+        if memory.recovery is None or self._may_be_first or not snapshot.orders_ok:
             return []
         quiet = set(wanted_books) - snapshot.open_orders.keys() - snapshot.in_doubt.keys()
         due = []
@@ -489,7 +494,7 @@ class Trader:
             token_id = snapshot.token_map.get(key)
             if token_id not in quiet:
                 continue
-            until = remembering.unrestored_until(self.memory, key, token_id, self._policy)
+            until = remembering.unrestored_until(memory, key, token_id, self._policy)
             if until is not None and until <= snapshot.now:
                 due.append(key)
         return due

@@ -81,21 +81,25 @@ def with_ids(positions: Positions, ids: Mapping[TokenKey, TokenId]) -> Positions
     return evolve(positions, positions=rows)
 
 
+def strangers(listing: Iterable[OpenOrder], memory: Memory) -> list[OpenOrder]:
+    """The listed orders that we do not know: the user's own, or ours from before a state was lost."""
+    return [order for order in listing if order.order_id not in memory.orders]
+
+
 def foreign_orders(listing: Iterable[OpenOrder], memory: Memory) -> dict[TokenId, tuple[Order, ...]]:
     """The listed orders that are not ours. They lock cash and shares, and are never touched."""
     foreign: dict[TokenId, list[Order]] = {}
-    for order in listing:
-        if order.order_id not in memory.orders:
-            foreign.setdefault(order.token_id, []).append(
-                Order(
-                    order_id=order.order_id,
-                    side=order.side,
-                    price=order.price,
-                    size=order.size,
-                    matched=min(order.matched, order.size),
-                    ts=max(order.ts, ZERO),
-                )
+    for order in strangers(listing, memory):
+        foreign.setdefault(order.token_id, []).append(
+            Order(
+                order_id=order.order_id,
+                side=order.side,
+                price=order.price,
+                size=order.size,
+                matched=min(order.matched, order.size),
+                ts=max(order.ts, ZERO),
             )
+        )
     return {token_id: tuple(orders) for token_id, orders in foreign.items()}
 
 

@@ -57,6 +57,7 @@ from copytrade.domain.records import evolver, maker
 
 FIRST_HOLD_SEC = Decimal(60)
 LONGEST_HOLD_SEC = Decimal(3600)
+LONGEST_REST_SEC = Decimal(190)  # or order_ttl_sec + 60, if that is more: then an order of ours has expired by itself
 _AVERAGE_STEP = Decimal("0.000001")
 _NO_PRICES: Poll = {}
 
@@ -520,8 +521,9 @@ def unrestored_until(memory: Memory, key: TokenKey, token_id: TokenId | None, po
     until = recovery.started_at + policy.fill_grace_sec
     stranger = recovery.strangers.get(token_id) if token_id is not None else None
     if stranger is not None:
-        # A stranger may be the user's own and rest for ever, so the wait for it has an end. (DESIGN 6)
-        longest = recovery.started_at + policy.settle_timeout_sec
+        # A stranger may be the user's own and rest for ever, so the wait for it has an end (DESIGN 6): not before the
+        # exchange itself has taken down whatever is ours, and its last fill has had the time to be told.
+        longest = recovery.started_at + max(policy.settle_timeout_sec, LONGEST_REST_SEC + policy.fill_grace_sec)
         until = max(until, min(stranger + policy.fill_grace_sec, longest))
     base = memory.bases.get(key)
     return until if base is None else max(until, base.moved_at + policy.fill_grace_sec)

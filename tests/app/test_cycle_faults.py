@@ -12,7 +12,7 @@ from copytrade.adapters.simulated.records import Manners, Mode
 from copytrade.app.outcomes import AccountRefused
 from copytrade.app.state import decode_state, memory_of
 from copytrade.domain import model
-from copytrade.domain.memory import Memory, Standing
+from copytrade.domain.memory import Memory, Standing, recovering
 from tests.app.stage import ME, POLICY, FullJournal, Stage, outcomes, reason
 
 WANT = Decimal(20)
@@ -284,3 +284,39 @@ def test_a_stop_at_any_point_of_a_cycle_leaves_nothing_that_was_begun_half(steps
     asyncio.run(stopped())
     gc.collect()
     assert len(stage.live()) <= 2
+
+
+class TestALostStateAndALateListing:
+    """DESIGN 6: nothing is placed on a token until an order that we do not know has long ceased to be listed on it."""
+
+    LOST = evolve(POLICY, order_ttl_sec=Decimal(20), settle_timeout_sec=Decimal(80), fill_grace_sec=Decimal(10))
+
+    def lost(self) -> Stage:
+        """An order of ours rests, and nothing is known of it."""
+        stage = Stage(policy=self.LOST)
+        stage.cycle()
+        assert len(stage.live()) == 1
+        stage.begin(recovering(Memory(), stage.clock.now()))
+        return stage
+
+    def follow(self, stage: Stage, cycles: int) -> list[str]:
+        reasons = []
+        for _ in range(cycles):
+            reasons.append(reason(stage.cycle(), stage.key()))
+            assert len(stage.live()) <= 1
+            assert stage.committed() <= WANT
+        return reasons
+
+    def test_the_first_listing_after_the_grace_shows_a_stranger(self) -> None:
+        """What the very same cycle learns counts: its balance was read while the stranger rests."""
+        assert set(self.follow(self.lost(), 3)) == {"ON_HOLD"}
+
+    def test_a_listing_that_could_not_be_read_restores_nothing(self) -> None:
+        stage = self.lost()
+        stage.faults.add(Endpoint.OPEN_ORDERS, Fault(kind=Kind.STATUS, status=500))
+        assert set(self.follow(stage, 3)) == {"SAFE_MODE", "ON_HOLD"}
+
+    def test_a_stranger_that_may_be_ours_is_waited_for_as_long_as_ours_can_rest(self) -> None:
+        """With a settle_timeout_sec that is shorter than the 190 s after which the exchange itself takes it down."""
+        reasons = self.follow(self.lost(), 16)
+        assert reasons.count("QUOTED") > 0  # … and in the end it trades again
