@@ -2,7 +2,7 @@
 
     start, stop      with what the run found, or why it ended
     fill             each own fill
-    exit             a position that our sales have closed
+    exit             a position that our sales have closed, or whose market is resolved
     limit            everything was stopped, or lifted; a day's limit is reached
     safe_mode        incomplete facts for longer than `alert_after_sec`, and when that is over
     stale_feed       own fills that the positions feed does not show for so long
@@ -98,6 +98,7 @@ class Alerts:
         self._lasting = _Lasting(after_sec)
         self._held: dict[TokenKey, Decimal] = {}
         self._sold: set[TokenKey] = set()
+        self._resolved: frozenset[TokenKey] | None = None  # None: not known yet, so that no start tells of old ones
         self._refused: dict[TokenKey, int] = {}
         self._stopped = False
         self._limits: set[tuple[Decimal, Reason]] = set()
@@ -169,6 +170,12 @@ class Alerts:
                 self._sold.discard(key)
                 yield self._alert(cycle, Kind.EXIT, f"position closed: {self._title(key)}")
         self._held = held
+        rows = {row.token_key: row for row in cycle.snapshot.mine.positions if row.redeemable and row.size > 0}
+        for key in sorted(rows.keys() - (rows.keys() if self._resolved is None else self._resolved)):
+            worth = shown(rows[key].size * rows[key].current_price)
+            words = f"resolved: {shown(rows[key].size)} shares are worth {worth} pUSD, to be redeemed by you"
+            yield self._alert(cycle, Kind.EXIT, f"{words}: {self._title(key)}")
+        self._resolved = frozenset(rows)
 
     def _limits_of(self, cycle: Cycle) -> Iterator[Alert]:
         snapshot = cycle.snapshot

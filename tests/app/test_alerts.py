@@ -112,6 +112,13 @@ class TestTrades:
     def test_one_that_somebody_else_has_closed_is_none_of_ours(self):
         assert Told(on=("exit",)).cycle("want 30, hold 30").cycle("want 0").words == []
 
+    def test_a_market_that_is_resolved(self):
+        told = Told(on=("exit",)).cycle("A: want 9, hold 9, redeemable | B: want 9, hold 9")  # A is old news
+        won = "A: want 9, hold 9, redeemable | B: want 9, hold 9, price 1, redeemable"
+        told.cycle(won).cycle("safe, want 9").cycle(won)
+        words = "resolved: 9.00 shares are worth 9.00 pUSD, to be redeemed by you"
+        assert told.words == [f"exit: {words}: {key_of('B')}"]
+
     def test_three_refusals_in_a_row(self):
         told = Told(on=("refusal",))
         for outcome in ("refused", "refused", "accepted", "refused", "refused"):
