@@ -172,7 +172,10 @@ class _Run:
         self._file_fills()
 
     def _advance(self, until: Decimal) -> None:
-        event = self._next
+        event, heard_at = self._next, self.world.last_at
+        # Within one stretch between two polls no record is far from the next.
+        if event is not None and event.at <= until and self.world.first_at is not None:
+            self.meter.silence(heard_at, event.at)
         while event is not None and event.at <= until:
             self.world.apply(event)
             event = next(self._events, None)
@@ -303,9 +306,7 @@ class _Run:
             part = remembering.observed(part, evidence, now=now, policy=self.policy)
             done = {one: order for one, order in known.items() if one not in before}
             self._keep_part(keys, evolve(part, orders={**done, **part.orders}))
-            for order_id in before:
-                if order_id not in part.orders:
-                    world.resting.pop(order_id, None)
+            self._forget(before.keys() - part.orders.keys())
         live, doubt = remembering.live_and_in_doubt(part, now)
         for key in keys:
             token_id = world.ids[key]
@@ -318,6 +319,11 @@ class _Run:
         self._ledgers.update(told)
         # What is in doubt may be settled by time alone, and a fill's trades are read in the poll after it was seen.
         world.touch([key for key in keys if world.ids[key] in doubt or (key in told and not told[key].final)])
+
+    def _forget(self, order_ids: Iterable[OrderId]) -> None:
+        """Memory needs these orders no more, so nobody will ask the exchange for them."""
+        for order_id in order_ids:
+            self.world.resting.pop(order_id, None)
 
     def _remember_mine(self, keys: set[TokenKey], witnesses: dict[TokenKey, Decimal], now: Decimal) -> None:
         """Our own positions were polled: ledgers may start anew. Tokens on which nothing can change go to rest."""
@@ -335,6 +341,7 @@ class _Run:
             prices=self.world.paid_on_average,
         )
         self._keep_part(keys, after)
+        self._forget(part.orders.keys() - after.orders.keys())
         for key, ledger in remembering.ledgers(after).items():
             settled = (
                 ledger == self._ledgers[key]
@@ -457,6 +464,9 @@ class _Run:
     def result(self, seed: int) -> Result:
         assert self.world.account.closes(), "cash is not what the flows leave of it"
         notes = [*self.tape.notes, f"fills, {self.model.value}: {ASSUMED_OF[self.model]}"]
+        silences = self.meter.silences()
+        if silences is not None:
+            notes.append(silences)
         if any(token.by_price for token in self.world.tokens.values()):
             spread = self.given.assumed_spread
             notes.append(f"books of tokens that have only prices are made up: {spread} wide around the last price")

@@ -1,9 +1,15 @@
-"""What is counted while a run goes on, at a cost and a size that do not grow with its length."""
+"""What is counted while a run goes on, at a cost and a size that do not grow with its length.
+
+A tape is silent between two records that are further apart than five polls, and than five minutes: nobody knows what
+happened then. The run goes on deciding, but no price moves and nothing fills; so the result says how much of it that
+is.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from attrs import define, field
@@ -11,12 +17,28 @@ from attrs import define, field
 from copytrade.app.backtest.accounting import Account
 from copytrade.app.backtest.result import Curve, Held, Point, Summary, part
 from copytrade.app.backtest.world import World
-from copytrade.domain.model import ZERO, Plan, Reason, TokenKey
+from copytrade.domain.model import ONE, ZERO, Plan, Reason, TokenKey
 from copytrade.domain.policy import Policy
 
 Marks = Mapping[TokenKey, Decimal]
 
+SILENT_POLLS = 5
+SILENT_SEC = Decimal(300)
+
 _REASONS = {id(reason): reason for reason in Reason}
+
+
+def duration(seconds: Decimal) -> str:
+    """A stretch of time for people.
+
+    >>> duration(Decimal(54_060)), duration(Decimal(95))
+    ('15 h 1 min', '1 min 35 s')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def value_of(account: Account, marks: Marks) -> Decimal:
@@ -48,11 +70,39 @@ class Meter:
     _gap_sum: Decimal = ZERO
     _wanted_sum: Decimal = ZERO
     _last: Point | None = None
+    _silent: Decimal = ZERO  # seconds
+    _silences: int = 0
+    _longest: tuple[Decimal, Decimal] = (ZERO, ZERO)  # seconds, and when it began
 
     def posted(self, size: Decimal, outcome: str) -> None:
         self._orders += 1
         self._ordered += size
         self._refused += outcome == "refused"
+
+    def silence(self, since: Decimal, until: Decimal) -> None:
+        """The tape has no record between these two times."""
+        lasted = until - since
+        if lasted > self._longest[0]:
+            self._longest = (lasted, since)
+        if lasted > max(SILENT_POLLS * self.world.given.poll_interval_sec, SILENT_SEC):
+            self._silent += lasted
+            self._silences += 1
+
+    def silences(self) -> str | None:
+        """What the run has to assume where the tape is silent, in words; None where it never is."""
+        if not self._silences:
+            return None
+        lasted, since = self._longest
+        began = datetime.fromtimestamp(int(since), UTC)
+        many = "once" if self._silences == 1 else f"{self._silences:,} times, the longest"
+        return (
+            f"the tape is silent {many} for {duration(lasted)} from {began:%Y-%m-%d %H:%M} UTC, and tells of "
+            f"{self._covered() * 100:.1f} % of its time; in a silence no price moves and nothing fills"
+        )
+
+    def _covered(self) -> Decimal:
+        whole = self.world.last_at - (self.world.first_at or ZERO)
+        return (part(whole - self._silent, whole) or ZERO) if whole else ONE
 
     def polled(self, now: Decimal, decided: Plan) -> None:
         """One poll has been decided: where does everything stand?"""
@@ -146,6 +196,8 @@ class Meter:
             ordered_shares=self._ordered,
             reasons={_REASONS[one].value: count for one, count in self._reasons.most_common()},
             unresolved=sum(1 for size in account.shares.values() if size),
+            longest_silence_sec=self._longest[0],
+            covered=self._covered(),
         )
 
     def positions(self) -> tuple[Held, ...]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from attrs import asdict, has
 
+from copytrade.app.backtest.meter import duration
 from copytrade.app.backtest.parity import Parity
 from copytrade.app.backtest.result import Result, Summary
 from copytrade.app.backtest.studies import Cell, Cost
@@ -65,6 +66,8 @@ def rows_of(summary: Summary) -> Iterator[tuple[str, str]]:
         yield label, f"{getattr(summary, name):,}"
     filled = summary.filled_shares / summary.ordered_shares if summary.ordered_shares else None
     yield "ordered shares filled", percent(filled)
+    yield "covered by the tape", percent(summary.covered)
+    yield "longest silence", duration(summary.longest_silence_sec)
 
 
 def summary_lines(optimistic: Result, pessimistic: Result) -> Iterator[str]:

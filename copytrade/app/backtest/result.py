@@ -120,6 +120,8 @@ class Summary:
     ordered_shares: Decimal
     reasons: Mapping[str, int]
     unresolved: int  # tokens still held, valued at their last price
+    longest_silence_sec: Decimal  # between two records of the tape, where it is longer than a poll
+    covered: Decimal  # part of the time in which the tape was not silent (meter.py says when it is)
 
 
 @frozen(kw_only=True)
