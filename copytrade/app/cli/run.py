@@ -125,11 +125,15 @@ def _complain(name: str, error: Exception) -> None:
 
 
 def _listen_to_signals(stop: asyncio.Event, screen: Screen) -> None:
-    """Ctrl-C and SIGTERM stop the run. A terminal that is closed does not: only its screen is gone."""
+    """Ctrl-C and SIGTERM stop the run, and so does a terminal that is closed: nobody is to trade unseen by mistake.
+
+    Who means it says so as with any program: under `nohup` SIGHUP is ignored already, and stays so.
+    """
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGHUP, stop.set)
     loop.add_signal_handler(signal.SIGTSTP, _rest, screen)
 
 
