@@ -254,8 +254,8 @@ def ledgers(memory: Memory) -> dict[TokenKey, Ledger]:
 
 def _average(base: Base, bought: Decimal, paid: Decimal) -> Decimal:
     """What a share cost us, by our own books: of those whose cost we know. Selling does not change it."""
-    if not (bought or base.avg_price):
-        return ZERO
+    if not bought:  # what the shares at hand have cost stands
+        return ceiled(base.avg_price, _AVERAGE_STEP) if base.base and base.avg_price else ZERO
     known = (base.base if base.avg_price else ZERO) + bought
     return ceiled((base.base * base.avg_price + paid) / known, _AVERAGE_STEP) if known > 0 else ZERO
 
@@ -440,15 +440,19 @@ def mine_polled(
     now: Decimal,
     policy: Policy,
     prices: Mapping[TokenKey, Decimal] = _NO_PRICES,
+    told: Mapping[TokenKey, Ledger] | None = None,
 ) -> Memory:
-    """A complete answer about our own positions: it is what the next is compared with, and ledgers may start anew."""
+    """A complete answer about our own positions: it is what the next is compared with, and ledgers may start anew.
+
+    `told` are memory's ledgers, where somebody has them at hand.
+    """
     doubted = set(in_doubt)
     # A witness is asked after the listing was read. What an order of ours filled in between is in the one and not in
     # the other, and would be counted twice: the witness restarts a ledger only where none rests. (seed 9454)
     resting = {order.token_key for order in memory.orders.values() if order.standing is not Standing.SETTLED}
     bases: dict[TokenKey, Base] = {}
     restarted: set[TokenKey] = set()
-    for key, ledger in ledgers(memory).items():
+    for key, ledger in (ledgers(memory) if told is None else told).items():
         size = reported.get(key, ZERO)
         witness = None if key in resting else witnesses.get(key)
         base = restarts_from(size, ledger, witness, in_doubt=key in doubted, now=now, policy=policy)

@@ -87,7 +87,7 @@ class Positions:
         return self.ok and not self.incomplete
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Book:
     """The top of an order book without our own resting orders. A side that is None is empty."""
 

@@ -42,11 +42,13 @@ def maker(record: Callable[Given, Record]) -> Callable[Given, Record]:
     defaults = {f"default_{field.name}": field.default for field in known if field.default is not NOTHING}
     takes = [f"{name}=default_{name}" if f"default_{name}" in defaults else name for name in _names(known)]
     sets = [f"made.{name} = {name}" for name in _names(known)]
-    return cast(Callable[Given, Record], _function(record, known, f"*, {', '.join(takes)}", sets, defaults))
+    checks = [f"check_{field.name}(made, field_{field.name}, {field.name})" for field in known if field.validator]
+    return cast(Callable[Given, Record], _function(record, known, f"*, {', '.join(takes)}", [*sets, *checks], defaults))
 
 
 def evolver(record: Callable[..., Record]) -> Callable[Concatenate[Record, ...], Record]:
-    """A function that does to a record of this class what `attrs.evolve` does.
+    """A function that does to a record of this class what `attrs.evolve` does. What is not named was looked at when the
+    old record was made, so the validators look at what is named alone: none of them may ask for another field.
 
     >>> from attrs import frozen
     >>> @frozen(kw_only=True, weakref_slot=False)
@@ -59,7 +61,12 @@ def evolver(record: Callable[..., Record]) -> Callable[Concatenate[Record, ...],
     known = _fields_of(record)
     takes = [f"{name}=keep" for name in _names(known)]
     sets = [f"made.{name} = old.{name} if {name} is keep else {name}" for name in _names(known)]
-    made = _function(record, known, f"old, *, {', '.join(takes)}", sets, {"keep": object()})
+    checks = [
+        f"if {field.name} is not keep: check_{field.name}(made, field_{field.name}, {field.name})"
+        for field in known
+        if field.validator
+    ]
+    made = _function(record, known, f"old, *, {', '.join(takes)}", [*sets, *checks], {"keep": object()})
     return cast(Callable[Concatenate[Record, ...], Record], made)
 
 
@@ -77,20 +84,12 @@ def _names(known: tuple[Attribute[Any], ...]) -> list[str]:
 
 
 def _function(
-    record: object, known: tuple[Attribute[Any], ...], takes: str, sets: list[str], scope: dict[str, object]
+    record: object, known: tuple[Attribute[Any], ...], takes: str, does: list[str], scope: dict[str, object]
 ) -> object:
-    """The function that takes these, sets these, has the validators look at it, and closes the record."""
-    checked = [field for field in known if field.validator is not None]
-    lines = [
-        f"def make({takes}):",
-        "made = Blank()",
-        *sets,
-        *(f"check_{name}(made, field_{name}, made.{name})" for name in (field.name for field in checked)),
-        "made.__class__ = record",
-        "return made",
-    ]
+    """The function that takes these, does this to a blank record, and closes it."""
+    lines = [f"def make({takes}):", "made = Blank()", *does, "made.__class__ = record", "return made"]
     scope |= {"Blank": type("Blank", (), {"__slots__": tuple(_names(known))}), "record": record}
-    scope |= {f"check_{field.name}": field.validator for field in checked}
-    scope |= {f"field_{field.name}": field for field in checked}
+    for field in known:
+        scope |= {f"check_{field.name}": field.validator, f"field_{field.name}": field}
     exec("\n    ".join(lines), scope)  # noqa: S102  # names of fields alone, as attrs itself makes an __init__
     return scope["make"]

@@ -339,6 +339,7 @@ class _Run:
             now=now,
             policy=self.policy,
             prices=self.world.paid_on_average,
+            told={key: self._ledgers[key] for key in part.bases},
         )
         self._keep_part(keys, after)
         self._forget(part.orders.keys() - after.orders.keys())

@@ -123,17 +123,19 @@ class Meter:
         world, marks = self.world, self.world.marks
         account, leader, naive = world.account, world.leader, world.naive.account
         ratio, held = self.policy.follow_ratio, account.shares
-        gap = wanted = holdings = ideal = ZERO
+        gap = holdings = ideal = ZERO
         for key, size in leader.shares.items():
             mark = marks.get(key)
             if mark is None:
                 continue
-            mine = held.get(key, ZERO)
-            want = ratio * size
-            ideal += size * mark
-            wanted += want * mark
-            holdings += mine * mark
-            gap += abs(want - mine) * mark
+            mine = held.get(key)
+            worth = size * mark
+            ideal += worth
+            if mine:
+                holdings += mine * mark
+                gap += abs(ratio * size - mine) * mark
+            else:
+                gap += ratio * worth
         for key, mine in held.items():
             if mine and key not in leader.shares:
                 worth = mine * marks.get(key, ZERO)
@@ -150,7 +152,7 @@ class Meter:
             ideal=account.start_cash + ratio * (leader.cash + ideal),
             naive=naive.cash + value_of(naive, marks),
             gap=gap,
-            wanted=wanted,
+            wanted=ratio * ideal,
         )
         self._last = point
         return point

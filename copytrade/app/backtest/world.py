@@ -37,9 +37,13 @@ from copytrade.app.backtest.tape import (
 from copytrade.domain.amounts import ceiled, floored
 from copytrade.domain.desired import average_prices, poll_of
 from copytrade.domain.model import ONE, ZERO, Book, OrderId, Place, Position, Positions, Side, TokenId, TokenKey
+from copytrade.domain.records import maker
+from copytrade.domain.risk import TWO
 
 PAYOUT_STEP = Decimal("0.0001")  # of one that has to be guessed
 ENDLESS = Decimal(10**9)  # shares behind a price that nobody recorded a book for
+
+new_book = maker(Book)
 
 _Late = deque[tuple[Decimal, TokenKey, Position | None]]
 
@@ -206,7 +210,9 @@ class World:
         self._booked(token, event.bids, event.asks)
         token.by_price = False
         if event.bids and event.asks:
-            self._marked(token, (event.bids[0][0] + event.asks[0][0]) / 2)
+            self._marked(token, (event.bids[0][0] + event.asks[0][0]) / TWO)
+        if not token.live:
+            return
         for order in token.live:
             own, opposite = (event.bids, event.asks) if order.side is Side.BUY else (event.asks, event.bids)
             filled = filling.by_book(self.model, order, own, opposite, has_trades=self.has_trades)
@@ -241,6 +247,8 @@ class World:
         self._stale_books.add(token.key)
         if not token.bids or not token.asks:
             self._marked(token, event.price)
+        if not token.live:
+            return
         for order in token.live:
             filled = filling.by_trade(self.model, order, event.price, event.size, event.taker)
             if filled > 0:
@@ -443,7 +451,7 @@ class World:
             shown = (bid, ask, last, token.terms)
             if token.shown != shown:  # most of what changes in a book is behind its best prices
                 token.shown = shown
-                self._books[token.token_id] = Book(
+                self._books[token.token_id] = new_book(
                     best_bid=bid,
                     best_ask=ask,
                     tick_size=token.terms.tick_size,
