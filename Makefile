@@ -3,7 +3,7 @@
 #   make demo     watch it copy a wallet on the embedded exchange: no key, no money (ARGS="..." are handed on)
 #   make test     the tests            (ARGS="..." are handed to pytest)
 #   make soak     the whole loop against a hostile world, by seeds, on all cores (SEEDS=10000, CYCLES=200)
-#   make fire     the real process under fire: 100 kills, full disks, dead networks … (some minutes)
+#   make fire     the real process under fire: 140 kills, full disks, dead networks … (some minutes)
 #   make check    format, lint, types, import contracts, docs
 #   make docs     the site of docs/, in build/site
 #   make bench    measure it, and write docs/performance.md (BASE=revision measures that one beside it, in the same run)
