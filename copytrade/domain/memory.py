@@ -41,6 +41,7 @@ from copytrade.domain.desired import Poll
 from copytrade.domain.exposure import restarts_from
 from copytrade.domain.model import (
     BUY,
+    ONE,
     ZERO,
     Ledger,
     Order,
@@ -141,7 +142,7 @@ class Base:
     base: Decimal = field(validator=not_negative)
     moved_at: Decimal = field(default=ZERO, validator=not_negative)  # when we learned the last own fill
     seen: Decimal | None = field(default=None, validator=not_negative)  # the size in the previous complete answer
-    avg_price: Decimal = field(default=ZERO, validator=not_negative)  # pUSD that a share of `base` cost; 0 = unknown
+    avg_price: Decimal = field(default=ZERO, validator=not_negative)  # pUSD that a share of ours cost us; 0 = unknown
 
 
 order_evolved, base_evolved = evolver(OwnOrder), evolver(Base)
@@ -225,7 +226,6 @@ def ledgers(memory: Memory) -> dict[TokenKey, Ledger]:
     """The ledger of every token that we have traded."""
     bought: dict[TokenKey, Decimal] = {}
     sold: dict[TokenKey, Decimal] = {}
-    paid: dict[TokenKey, Decimal] = {}  # pUSD
     pending: set[TokenKey] = set()
     for order in memory.orders.values():
         unfolded, key = order.unfolded, order.token_key
@@ -233,7 +233,6 @@ def ledgers(memory: Memory) -> dict[TokenKey, Ledger]:
             continue
         if order.side is BUY:
             bought[key] = bought.get(key, ZERO) + unfolded
-            paid[key] = paid.get(key, ZERO) + unfolded * order.price
         else:
             sold[key] = sold.get(key, ZERO) + unfolded
         if not order.final:
@@ -246,18 +245,10 @@ def ledgers(memory: Memory) -> dict[TokenKey, Ledger]:
             moved_at=base.moved_at,
             seen=base.seen,
             final=key not in pending,
-            avg_price=_average(base, bought.get(key, ZERO), paid.get(key, ZERO)),
+            avg_price=base.avg_price,
         )
         for key, base in memory.bases.items()
     }
-
-
-def _average(base: Base, bought: Decimal, paid: Decimal) -> Decimal:
-    """What a share cost us, by our own books: of those whose cost we know. Selling does not change it."""
-    if not bought:  # what the shares at hand have cost stands
-        return ceiled(base.avg_price, _AVERAGE_STEP) if base.base and base.avg_price else ZERO
-    known = (base.base if base.avg_price else ZERO) + bought
-    return ceiled((base.base * base.avg_price + paid) / known, _AVERAGE_STEP) if known > 0 else ZERO
 
 
 def live_and_in_doubt(
@@ -411,15 +402,35 @@ def _changed(
         if after is before and before.standing is not Standing.SETTLED:
             continue
         unfolded = after.unfolded
+        if unfolded != before.unfolded:
+            base = bases[after.token_key]
+            avg_price = _average(base, _believed(base, after.token_key, orders), after, unfolded - before.unfolded)
+            bases[after.token_key] = base_evolved(base, moved_at=now, avg_price=avg_price)
         if after.standing is Standing.SETTLED and not unfolded:
             del orders[order_id]
         else:
             orders[order_id] = after
-        if unfolded != before.unfolded:
-            bases[after.token_key] = base_evolved(bases[after.token_key], moved_at=now)
         if after.filled != before.filled:
             day = counting.filled(day, after.token_key, after.side, after.price, after.filled - before.filled, now)
     return memory_evolved(memory, orders=orders, bases=bases, day=day)
+
+
+def _believed(base: Base, key: TokenKey, orders: Mapping[OrderId, OwnOrder]) -> Decimal:
+    """What we believe to hold, as in `ledgers`, of one token."""
+    ours = [order for order in orders.values() if order.token_key == key]
+    return base.base + sum(order.unfolded if order.side is BUY else -order.unfolded for order in ours)
+
+
+def _average(base: Base, held: Decimal, order: OwnOrder, shares: Decimal) -> Decimal:
+    """What a share cost us once `order` filled so many shares more; selling does not change it.
+
+    Fills are taken in the order in which we learn of them. Shares < 0: a trade has failed, and is taken out again.
+    """
+    known = max(held, ZERO) if base.avg_price else ZERO  # shares whose cost we know
+    if order.side is not BUY or known + shares <= 0:
+        return base.avg_price
+    cost = max(known * base.avg_price + shares * order.price, ZERO)
+    return min(ceiled(cost / (known + shares), _AVERAGE_STEP), ONE)
 
 
 # -- polls and ledgers ------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ class Deeds:
         self._me = me
         self._wallet = world.exchange.wallets[me]
         self.coarse = False  # only a few sizes, filled whole: old positions look like new ones
+        self.user_trades = True
         self._mids = dict.fromkeys(self.tokens, Decimal("0.5"))
 
     @property
@@ -56,7 +57,7 @@ class Deeds:
             self._move_leader()
         if happens("vanish", 0.004):
             self._vanish()
-        if happens("own order", 0.006):
+        if happens("own order", 0.006) and self.user_trades:
             self._own_order()
         if happens("closed", 0.003):
             self._close_or_open()

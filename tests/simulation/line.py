@@ -249,7 +249,6 @@ class HostileAccount(SimulatedAccount):
             order = self._exchange.orders.get(answer.order_id)
             words = "confirmed" if answer.confirmed else "not confirmed"
             self._chaos.tell(f"cancel {answer.order_id[-4:]}: {words} {answer.words}", order.token_id if order else "")
-        self._oracle.cancelled(answers)
         return answers
 
     def _late_cancel(self, order_ids: Sequence[str]) -> tuple[CancelAnswer, ...]:

@@ -33,7 +33,7 @@ from attrs import define, field
 
 from copytrade.adapters.simulated.records import OrderStatus, SimTrade, TradeState
 from copytrade.adapters.simulated.world import World
-from copytrade.app.ports import CancelAnswer, Fill, PostAnswer, PostFate, Refusal, SignedOrder, TradeStatus
+from copytrade.app.ports import Fill, PostAnswer, PostFate, Refusal, SignedOrder, TradeStatus
 from copytrade.domain.memory import Memory, Standing
 from copytrade.domain.model import CENT_SHARE, ZERO, Positions, Side
 from copytrade.domain.policy import Policy
@@ -66,6 +66,7 @@ class _Poll:
     sizes: dict[str, Decimal]
     saved: bool = False
     lost: bool = False  # the life that heard it ended before it was saved
+    perhaps: bool = False  # it ended while it was being saved
 
 
 @define(kw_only=True)
@@ -126,6 +127,7 @@ class Oracle:
         self._keys: dict[str, str] = {}
         self._costs_known = True
         self._days: dict[int, Decimal] = {}  # pUSD that the BUYs of each UTC day have cost
+        self._saving = False
         self._memory: Memory | None = None  # as it was at the end of the cycle before
 
     # -- lives and cycles ---------------------------------------------------------------------------------------------
@@ -133,9 +135,17 @@ class Oracle:
     def new_life(self, *, lost_state: bool) -> None:
         """The program starts from what was saved; `lost_state`: from a backup, or from nothing."""
         self._memory = None
-        self._holds = {} if lost_state else dict(self._saved_holds)
+        holds = dict(self._saved_holds)
+        if self._saving:  # the file may be as it was before, or after
+            holds = {one: min(hold, self._holds[one]) for one, hold in holds.items() if one in self._holds}
+        self._holds = {} if lost_state else holds
         for poll in self._polls:
-            poll.lost = poll.lost or lost_state or not poll.saved
+            if lost_state or not (poll.saved or self._saving):
+                poll.lost = True
+            elif not poll.saved:
+                poll.perhaps = True
+            poll.saved = True
+        self._saving = False
         for failure in self._failures.values():
             failure.told = failure.known_at is not None
         if lost_state:
@@ -146,8 +156,13 @@ class Oracle:
     def begin_cycle(self) -> None:
         self._cycle = _Cycle()
 
+    def saving(self) -> None:
+        """The state is about to be saved as it is now."""
+        self._saving = True
+
     def saved(self) -> None:
         """The state is durable as it is now."""
+        self._saving = False
         self._saved_holds = dict(self._holds)
         for poll in reversed(self._polls):
             if poll.saved:
@@ -235,12 +250,6 @@ class Oracle:
                 _, step = self._holds.get(order.token_id, (ZERO, _FIRST_HOLD_SEC / 2))
                 step = min(2 * step, _LONGEST_HOLD_SEC)
                 self._holds[order.token_id] = (self._exchange.now + step, step)
-
-    def cancelled(self, answers: Sequence[CancelAnswer]) -> None:
-        """Cancels were answered."""
-        for answer in answers:
-            order = self._exchange.orders.get(answer.order_id)
-            assert not (answer.confirmed and order and order.status is OrderStatus.LIVE), "the world lies"
 
     # -- what the program does ----------------------------------------------------------------------------------------
 
@@ -383,14 +392,18 @@ class Oracle:
             raise Violation(f"past want: a {side.value} of {size} makes it {held}, want was never past {end}", where)
 
     def _want(self, token_id: str, poll: int) -> tuple[Decimal, Decimal]:
-        """[want_lo, want_hi] of the cycle that heard this poll, from the polls that it could remember."""
+        """[want_lo, want_hi] of the cycle that heard this poll, from the polls that it could remember: the widest."""
+        lows, highs = zip(*(self._wants(token_id, poll, perhaps) for perhaps in (False, True)), strict=True)
+        return max(lows), min(highs)
+
+    def _wants(self, token_id: str, poll: int, perhaps: bool) -> tuple[Decimal, Decimal]:
         policy, key = self._policy, self._key(token_id)
         most = max(policy.polls_to_grow, policy.polls_to_shrink)
         sizes = [self._polls[poll].sizes.get(key, ZERO)]
         for earlier in reversed(self._polls[:poll]):
             if len(sizes) == most:
                 break
-            if not earlier.lost:
+            if not earlier.lost and (perhaps or not earlier.perhaps):
                 sizes.append(earlier.sizes.get(key, ZERO))
         return (
             policy.follow_ratio * min(sizes[: policy.polls_to_grow]),

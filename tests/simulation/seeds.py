@@ -103,6 +103,7 @@ class WatchedState:
         for kind, dies in (("crash", True), ("disk", False)):
             if self._chaos.happens(kind, 0.004):
                 self.ends = (self._chaos.dice.randrange(_STEPS_OF_A_SAVE), dies)
+        self._oracle.saving()
         try:
             self._real.save(document)
         finally:
@@ -170,6 +171,7 @@ class Run:
         self.oracle = Oracle(self.world, self.policy, lambda: self.disk.certain("state.json"))
         tokens = [outcome.token_id for market in markets for outcome in market.outcomes]
         self.deeds = Deeds(self.world, chaos, ME, tokens, self.oracle.check)
+        self.deeds.user_trades = self.policy.maker_only  # an order that takes might meet his
         self.deeds.coarse = dice.random() < 0.4
         self.line = BadLine(chaos, self.deeds)
         self.world.faults = self.line
@@ -370,6 +372,8 @@ def simulate(
             calm = run.live(loop, cycles)
         except Violation as broken:
             violation, where = str(broken), broken.token_id
+        except Exception as error:  # noqa: BLE001 - whatever ends the program is a broken law too
+            violation = f"ended: {type(error).__name__} {error}"
         finally:
             _bury(loop)
             loop.close()

@@ -12,8 +12,10 @@ from copytrade.domain.memory import (
     Evidence,
     Memory,
     OwnOrder,
+    Sighting,
     Standing,
     Traded,
+    intended,
     ledgers,
     mine_polled,
     observed,
@@ -104,13 +106,8 @@ def test_what_we_paid_outlives_the_start_of_a_ledger() -> None:
 
     What we had bought at 0.49 counted under the caps at 0.39, and so more was bought than a cap allows.
     """
-    order = OwnOrder(
-        order_id="0xa", token_key="0xc:0", token_id="1", side=Side.BUY, price=Decimal("0.49"), size=Decimal(15),
-        ts=Decimal(100), expiration=Decimal(290), standing=Standing.SETTLED, matched=Decimal(15), traded=Decimal(15),
-        confirmed=Decimal(15),
-    )  # fmt: skip
-    base = Base(base=Decimal(5), moved_at=Decimal(150), avg_price=Decimal("0.25"))
-    memory = Memory(orders={"0xa": order}, bases={"0xc:0": base})
+    memory = Memory(bases={"0xc:0": Base(base=Decimal(5), avg_price=Decimal("0.25"))})
+    memory = _filled(memory, "0xa", Side.BUY, "0.49", 15)
     assert ledgers(memory)["0xc:0"].avg_price == Decimal("0.43")
     quiet = mine_polled(memory, {"0xc:0": Decimal(20)}, {}, (), now=Decimal(900), policy=Policy())
     quiet = mine_polled(quiet, {"0xc:0": Decimal(20)}, {}, (), now=Decimal(920), policy=Policy())
@@ -118,3 +115,35 @@ def test_what_we_paid_outlives_the_start_of_a_ledger() -> None:
     assert ledgers(quiet)["0xc:0"].avg_price == Decimal("0.43")
     again = restored(recovering(quiet, Decimal(950)), {"0xc:0": Decimal(20)}, {}, Decimal(1100))
     assert ledgers(again)["0xc:0"].avg_price == Decimal("0.43")
+
+
+def test_what_was_sold_is_not_part_of_what_the_rest_has_cost() -> None:
+    """Seed 255: what was bought at 0.45 had all been sold; averaged with it, later purchases at 0.51 counted less."""
+    memory = Memory(bases={"0xc:0": Base(base=Decimal(12), avg_price=Decimal("0.45"))})
+    memory = _filled(memory, "0xa", Side.SELL, "0.49", 12)
+    memory = _filled(memory, "0xb", Side.BUY, "0.51", 16)
+    assert ledgers(memory)["0xc:0"].avg_price == Decimal("0.51")
+
+
+def test_a_purchase_that_failed_is_taken_out_of_the_average() -> None:
+    memory = Memory(bases={"0xc:0": Base(base=Decimal(5), avg_price=Decimal("0.6"))})
+    memory = _filled(memory, "0xa", Side.BUY, "0.2", 5)
+    assert ledgers(memory)["0xc:0"].avg_price == Decimal("0.4")
+    failed = Evidence(asked_at=Decimal(140), listed={}, trades={"0xa": Traded(failed=Decimal(5))})
+    memory = observed(memory, failed, now=Decimal(140), policy=Policy())
+    assert ledgers(memory)["0xc:0"].avg_price == Decimal("0.6")
+
+
+def _filled(memory: Memory, order_id: str, side: Side, price: str, shares: int) -> Memory:
+    """An order of so many shares is found to be filled to the end."""
+    order = OwnOrder(
+        order_id=order_id, token_key="0xc:0", token_id="1", side=side, price=Decimal(price), size=Decimal(shares),
+        ts=Decimal(100), expiration=Decimal(290), standing=Standing.OPEN,
+    )  # fmt: skip
+    memory = intended(memory, [order], {})
+    trades = {order_id: Traded(traded=Decimal(shares), confirmed=Decimal(shares))}
+    evidence = Evidence(
+        asked_at=Decimal(120), listed={}, looked_up={order_id: Sighting(resting=False, matched=Decimal(shares))},
+        trades=trades,
+    )  # fmt: skip
+    return observed(memory, evidence, now=Decimal(120), policy=Policy())
