@@ -30,6 +30,17 @@ _OFFSET = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})")
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
+def none_set(policy: Policy) -> bool:
+    """True where nothing here can stop growth, whatever the market and the day."""
+    return (
+        policy.max_daily_spend is None
+        and policy.max_daily_loss is None
+        and policy.min_hours_to_end is None
+        and not policy.allow_markets
+        and not policy.deny_markets
+    )
+
+
 def left_today(policy: Policy, today: Today | None, resting: Decimal) -> Decimal | None:
     """pUSD that may still be bought in this UTC day; None where no limit is set. `resting` is what our BUYs may cost
     that rest, are in doubt, or are gone with their fills unknown: they count as if they were filled.

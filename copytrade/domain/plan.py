@@ -362,7 +362,10 @@ def _normal_plan(snapshot: Snapshot, seen: list[Considered] | None = None) -> Pl
 
 def _counted(token: Token, snapshot: Snapshot) -> Decimal:
     """The pUSD that a token counts under the total cap: what we may hold, and what our BUYs may still bring."""
-    if not _counts(token) or (snapshot.policy.manage_holdings == COPIED and token.not_ours(snapshot)):
+    if token.left_alone is not None:
+        if not _counts(token):
+            return ZERO
+    elif snapshot.policy.manage_holdings == COPIED and token.not_ours(snapshot):
         return ZERO
     held = token.hi + rests(token.live, BUY) if token.live else token.hi
     return held * counted_price(token.cap_price)
@@ -377,16 +380,18 @@ def _free_cash(snapshot: Snapshot) -> Decimal | None:
     """The collateral that no BUY speaks for: not ours in the book, in doubt or gone, nor the user's own."""
     if snapshot.cash is None:
         return None
-    spoken_for = (*orders_of_ours(snapshot), snapshot.foreign_orders)
-    return snapshot.cash - sum((locked(orders) for kind in spoken_for for orders in kind.values()), ZERO)
+    return snapshot.cash - locked(_all_of(*orders_of_ours(snapshot), snapshot.foreign_orders))
 
 
 def _left_today(snapshot: Snapshot) -> Decimal | None:
     """What the day's limit leaves if every BUY of ours that may still fill does."""
     if snapshot.policy.max_daily_spend is None:
         return None
-    resting = sum((locked(orders) for kind in orders_of_ours(snapshot) for orders in kind.values()), ZERO)
-    return left_today(snapshot.policy, snapshot.today, resting)
+    return left_today(snapshot.policy, snapshot.today, locked(_all_of(*orders_of_ours(snapshot))))
+
+
+def _all_of(*kinds: _Orders) -> tuple[Order, ...]:
+    return tuple([order for kind in kinds for orders in kind.values() for order in orders])
 
 
 def _ordered(actions: Iterable[Action]) -> tuple[Action, ...]:
@@ -403,7 +408,7 @@ def _decision(token: Token, reason: Reason) -> Decision:
         token_id=token.token_id,
         want_lo=token.want_lo,
         want_hi=token.want_hi,
-        desired=token.desired,
+        desired=token.want_lo if token.want_hi is token.want_lo else token.desired,
         lo=token.lo,
         hi=token.hi,
         delta=token.delta,

@@ -18,7 +18,7 @@ from operator import attrgetter
 from attrs import define
 
 from copytrade.domain.amounts import CENT, clamped, floored
-from copytrade.domain.limits import day_stops, market_stops, price_allowed
+from copytrade.domain.limits import day_stops, market_stops, none_set, price_allowed
 from copytrade.domain.model import (
     BUY,
     SELL,
@@ -75,8 +75,6 @@ class Token:
     @property
     def desired(self) -> Decimal:
         """The end of want that is nearer to the reported size, `want_lo` on a tie."""
-        if self.want_hi is self.want_lo:
-            return self.want_lo
         to_lo, to_hi = abs(self.reported - self.want_lo), abs(self.reported - self.want_hi)
         return self.want_hi if to_hi < to_lo else self.want_lo
 
@@ -237,6 +235,8 @@ def _cancel(token: Token, order: Order, reason: CancelReason) -> Cancel:
 
 def _growth_stops(token: Token, budget: Budget, snapshot: Snapshot) -> Reason | None:
     """Why a limit lets nothing be bought of the token, whatever the gap and the price."""
+    if none_set(snapshot.policy):
+        return None
     market = market_stops((token.mine, token.target), snapshot.now, snapshot.policy)
     return market or day_stops(snapshot.policy, snapshot.today, budget.day)
 
