@@ -15,11 +15,11 @@ Not here: how the bytes get to the disk (adapters/state_file.py).   Read next: c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields, frozen, has
 
 from copytrade.app.ports import StateFile
 from copytrade.domain.day import Day
@@ -29,6 +29,7 @@ from copytrade.domain.policy import Policy
 from copytrade.errors import RefusedToStart
 
 VERSION = 1
+_MOST_DIGITS = 80  # before or behind the point
 
 _Orders = dict[TokenId, tuple[OwnOrder, ...]]
 
@@ -130,6 +131,9 @@ def _check(document: StateDocument) -> None:
     sizes = [size for poll in document.target_polls for size in poll.values()]
     if not all(size.is_finite() and size >= 0 for size in sizes):
         raise StateBroken("a size in target_polls is not a number of shares")
+    # 1e999999999 is a number that no arithmetic survives; no amount and no time comes anywhere near.
+    if not all(-_MOST_DIGITS < number.adjusted() < _MOST_DIGITS for number in _numbers(document) if number):
+        raise StateBroken("a number has more digits than any amount or time")
     # What no record's own validator looks at; one NaN among them would stop every cycle.
     numbers = [document.follow_ratio, document.last_sync_ts]
     numbers += [number for hold in document.holds.values() for number in (hold.until, hold.step)]
@@ -138,6 +142,22 @@ def _check(document: StateDocument) -> None:
         numbers += [document.recovery.started_at, document.recovery.counted_at, *document.recovery.strangers.values()]
     if not all(number.is_finite() and number >= 0 for number in numbers):
         raise StateBroken("a time, a hold, a price or the ratio is not a number that can be")
+
+
+def _numbers(value: object) -> Iterator[Decimal]:
+    """Every finite number in it, however deep."""
+    if isinstance(value, Decimal):
+        if value.is_finite():
+            yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _numbers(inner)
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from _numbers(inner)
+    elif has(kind := type(value)):
+        for one in fields(kind):
+            yield from _numbers(getattr(value, one.name))
 
 
 def memory_of(document: StateDocument) -> Memory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from hypothesis import strategies as st
@@ -19,8 +20,35 @@ def mutated_json(draw: st.DrawFn, document: Any) -> bytes:
     """`document` as JSON, after some changes of its structure and perhaps of its bytes."""
     for _ in range(draw(st.integers(0, 3))):
         document = _changed(draw, document)
-    raw = bytearray(json.dumps(document).encode())
-    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
+    return _spoilt(draw, json.dumps(document).encode(), draw(st.sampled_from([0, 0, 0, 1, 2])))
+
+
+@st.composite
+def mutated_text(draw: st.DrawFn, text: bytes) -> bytes:
+    """`text` with lines dropped, repeated or swapped, a word of it exchanged, and perhaps some of its bytes changed."""
+    lines = text.splitlines(keepends=True)
+    for _ in range(draw(st.integers(0, 2))):
+        at, other = (draw(st.integers(0, len(lines) - 1)) for _ in range(2))
+        match draw(st.sampled_from(["drop", "repeat", "swap", "word", "word"])):
+            case "drop" if len(lines) > 1:
+                del lines[at]
+            case "repeat":
+                lines.insert(at, lines[at])
+            case "swap":
+                lines[at], lines[other] = lines[other], lines[at]
+            case _:
+                words = re.split(rb"([,:])", lines[at])
+                words[draw(st.integers(0, len(words) - 1))] = str(draw(st.sampled_from(ODD_VALUES))).encode(
+                    errors="replace"
+                )
+                lines[at] = b"".join(words)
+    return _spoilt(draw, b"".join(lines), draw(st.sampled_from([0, 0, 1, 2])))
+
+
+def _spoilt(draw: st.DrawFn, text: bytes, times: int) -> bytes:
+    """`text` after so many changes of its bytes."""
+    raw = bytearray(text)
+    for _ in range(times):
         if not raw:
             break
         start = draw(st.integers(0, len(raw) - 1))

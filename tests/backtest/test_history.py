@@ -129,6 +129,9 @@ class TestRealAnswers:
         raw = shared("real/polyoxide-data-v2/prices_history.json").read_bytes()
         assert parse_prices(raw) == [(D(1789295100), D("0.34")), (D(1789295160), D("0.34"))]
         assert parse_prices(b'{"history": [{"t": 2, "p": 0.5}, {"t": 1, "p": 0.25}]}')[0] == (D(1), D("0.25"))
+        for odd in (b'"NaN", "p": 0.5', b'1, "p": "NaN"', b'"Infinity", "p": 0.5'):
+            with pytest.raises(BadAnswer, match="not finite"):
+                parse_prices(b'{"history": [{"t": 1, "p": 0.5}, {"t": ' + odd + b"}]}")
 
     @pytest.mark.parametrize("raw", [b"[]", b'{"data": 1}', b"no", b'{"data": [], "pagination": {}}'])
     def test_another_shape_is_a_bad_answer(self, raw):

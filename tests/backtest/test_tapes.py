@@ -112,7 +112,7 @@ class TestBadTapes:
         with pytest.raises(BadInput, match="no record"):
             list(open_tape(path).events())
 
-    @pytest.mark.parametrize("content", [b"", b"hello\n", b"[1, 2]\n"])
+    @pytest.mark.parametrize("content", [b"", b"hello\n", b"[1, 2]\n", b"[" * 10**5])
     def test_what_is_no_tape_at_all(self, tmp_path, content):
         path = tmp_path / "tape.jsonl"
         path.write_bytes(content)
@@ -170,9 +170,11 @@ class TestTables:
         [
             ("2025-12-24T12:01:00+00:00,111,m,Up,-1,0.4", "line 2: size", "negative"),
             ("2025-12-24T12:01:00+00:00,111,m,Up,much,0.4", "line 2: size", "a number"),
+            ("2025-12-24T12:01:00+00:00,111,m,Up,1e999999999,0.4", "line 2: size", "below 10^15"),
             ("yesterday,111,m,Up,1,0.4", "line 2: recorded_at", "a time"),
             ("2025-12-24T12:01:00+00:00,111,m,Up,1,1.4", "line 2: average_price", "from 0 to 1"),
             ("2025-12-24T12:01:00+00:00,111,m,Up", "line 2: columns", "header"),
+            ("2025-12-24T12:01:00+00:00,111,m,Up,1,0.4" + "9" * 200_000, "line 2: columns", "field larger"),
         ],
     )
     def test_a_bad_row_is_named(self, tmp_path, row, place, words):

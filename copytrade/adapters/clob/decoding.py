@@ -432,6 +432,8 @@ def fills(value: object, me: Me) -> tuple[Fill, ...]:
             maker=False,
         )
         mine.setdefault(order_id, taken)
+    elif not mine and row.get("trader_side") == "MAKER" and row.get("maker_orders") is None:
+        raise BadAnswer("a trade that we were a maker of has no maker orders")  # it is ours, and nobody says how much
     return tuple(mine.values())
 
 

@@ -185,6 +185,8 @@ def parse_prices(raw: bytes) -> list[tuple[Decimal, Decimal]]:
         found = [(Decimal(row[names[0]]), Decimal(row[names[1]])) for row in rows]
     except (KeyError, TypeError, ArithmeticError, ValueError):
         raise BadAnswer("a price without time or price") from None
+    if not all(at.is_finite() and price.is_finite() for at, price in found):
+        raise BadAnswer("a price or its time that is not finite")
     return sorted((at, price) for at, price in found if ZERO <= price <= ONE)
 
 

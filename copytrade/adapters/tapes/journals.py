@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from copytrade.adapters.journal_file import read_lines
+from copytrade.adapters.tapes.lines import NOT_JSON
 from copytrade.app.backtest.parity import Outcome, Placed, Recorded
 from copytrade.app.backtest.tape import NOTHING_RUN, Beat, BookSeen, Event, LeaderHeld, Resolved, Tape, TokenListed
 from copytrade.app.documents import decode_snapshot
@@ -67,7 +68,7 @@ def read_cycles(paths: Iterable[str | Path]) -> Iterator[Recorded]:
             try:
                 line = _decode_line(raw)
                 actions = _decode_plan(line.plan).actions
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except NOT_JSON as error:
                 fault = Fault(path=where, got=str(error), wants="a line of a journal")
                 raise BadInput(str(path), [fault], NOTHING_RUN) from None
             yield Recorded(

@@ -124,6 +124,10 @@ _decode_header = msgspec.json.Decoder(_Header).decode
 _decode_line = msgspec.json.Decoder(_Token | _Leader | _Book | _Price | _Trade | _Resolved | _Beat).decode
 
 
+# What msgspec raises for a text that is not what was wanted; the last is for one that is nested too deep.
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
 def read_tape(path: Path) -> Tape:
     """The tape in this file. Only its header is read now. Raises BadInput, and OSError where it can't be read."""
     header = _header_of(path)
@@ -141,7 +145,7 @@ def is_tape(first_line: bytes) -> bool:
     """Does a file that begins with this line hold a tape (of whatever version)?"""
     try:
         document = msgspec.json.decode(first_line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         return False
     return isinstance(document, dict) and MARK in document
 
@@ -171,7 +175,7 @@ def _header_of(path: Path) -> _Header:
     raw = first_line(path)
     try:
         header = _decode_header(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise _bad(path, 1, str(error), "a tape's header") from None
     if header.copytrade_tape != VERSION:
         raise _bad(path, 1, f"version {header.copytrade_tape}", f"version {VERSION}, the one that is known here")
@@ -189,7 +193,7 @@ def _records(path: Path) -> Iterator[Placed]:
                     raise _bad(path, number, "a line without its end", "a whole line: the file was cut short")
                 try:
                     line = _decode_line(raw)
-                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                except NOT_JSON as error:
                     raise _bad(path, number, str(error), "a record of a tape") from None
                 kind = type(line)
                 yield number, _RECORDS[kind](**{name: getattr(line, name) for name in _FIELDS[kind]})

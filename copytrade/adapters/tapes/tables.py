@@ -39,6 +39,7 @@ from copytrade.errors import BadInput, Fault
 POSITIONS = ("recorded_at", "asset_id", "size", "average_price")
 TRADES = ("recorded_at", "asset_id", "side", "size", "price")
 GONE_AFTER_SEC = Decimal(3600)
+_MOST_DIGITS, _MOST_DECIMALS = 15, 60  # of a number: with more of them it is no amount of anything
 _LASTS = re.compile(r"-(\d+)m-(\d{10})$")
 _INDEX = {"up": 0, "yes": 0, "down": 1, "no": 1}
 
@@ -85,14 +86,17 @@ def read_tables(paths: Iterable[Path], *, name: str) -> Tape:
 def _rows(path: Path) -> Iterator[_Row]:
     with path.open(newline="", encoding="utf-8", errors="replace") as lines:
         reader = csv.DictReader(lines)
-        kind = kind_of_header(reader.fieldnames or ())
-        if kind is None:
-            wants = f"the columns {', '.join(POSITIONS)} or {', '.join(TRADES)}"
-            raise BadInput(str(path), [Fault(path="line 1", got=str(reader.fieldnames), wants=wants)], NOTHING_RUN)
-        for row in reader:
-            if None in row or None in row.values():
-                raise _bad(path, reader.line_num, "columns", "fewer or more than the header", "as many as the header")
-            yield _row(path, reader.line_num, row, is_position=kind == "positions")
+        try:
+            kind = kind_of_header(reader.fieldnames or ())
+            if kind is None:
+                wants = f"the columns {', '.join(POSITIONS)} or {', '.join(TRADES)}"
+                raise BadInput(str(path), [Fault(path="line 1", got=str(reader.fieldnames), wants=wants)], NOTHING_RUN)
+            for row in reader:
+                if None in row or None in row.values():
+                    raise _bad(path, reader.line_num, "columns", "fewer or more than in the header", "as many as there")
+                yield _row(path, reader.line_num, row, is_position=kind == "positions")
+        except csv.Error as error:
+            raise _bad(path, reader.line_num + 1, "columns", str(error), "a line of a table") from None
 
 
 def _row(path: Path, line: int, row: Mapping[str, str], *, is_position: bool) -> _Row:
@@ -121,6 +125,8 @@ def _number(path: Path, line: int, name: str, text: str) -> Decimal:
         raise _bad(path, line, name, repr(text), "a number") from None
     if not (value.is_finite() and value >= 0):
         raise _bad(path, line, name, text, "a number that is not negative")
+    if value and not -_MOST_DECIMALS < value.adjusted() < _MOST_DIGITS:
+        raise _bad(path, line, name, text, f"a number below 10^{_MOST_DIGITS}")
     return value
 
 
