@@ -1,12 +1,15 @@
-"""Memory against the truth: whatever is lost, late or crashed, no fill is counted twice, and none is forgotten.
+"""Memory and exposure against the truth: no fill is counted twice, none is forgotten, and what is held lies inside.
 
 The machine is an exchange of one token in a few lines. Its rules post, fill, cancel and expire our orders, answer
-listings slowly, look-ups not always and trades late, and kill the process; nobody else trades. The law needs no feed
-and no witness: what the ledger believes differs from the truth by no more than our unsettled orders may still explain.
+listings slowly, look-ups not always and trades late, show old positions for as long as they like, and kill the process;
+nobody else trades. Two laws. What the ledger believes differs from the truth by no more than our unsettled orders may
+still explain; that one needs no feed and no witness. And whatever the feed says, and whenever the exchange's own
+balance is asked, the truth lies in the interval that is traded against, but for what a listed order filled since.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from attrs import define, field
@@ -16,14 +19,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from copytrade.app.state import decode_state, encode_state, memory_of
 from copytrade.domain import memory as remembering
+from copytrade.domain.amounts import CENT
+from copytrade.domain.exposure import exposure
 from copytrade.domain.memory import Evidence, Memory, OwnOrder, Sighting, Standing, Traded
-from copytrade.domain.model import ZERO, Side
+from copytrade.domain.model import ZERO, Exposure, Order, Side
 from copytrade.domain.policy import Policy
 
 POLICY = Policy(target_address="0x" + "01" * 20, my_address="0x" + "02" * 20)
 KEY, TOKEN = "0xc1:0", "111"
 GRACE = POLICY.fill_grace_sec
 START = Decimal(1_766_000_000)
+LAGS = [0, 0, 0, 5, 40, 120, 290, 310, 1200]  # seconds: shorter and longer than the quiet
 
 
 @define(kw_only=True)
@@ -177,20 +183,33 @@ class MemoryMachine(RuleBasedStateMachine):
             if known.standing in (Standing.INTENT, Standing.OPEN) and asked_at - known.ts < GRACE:
                 assert after_it is None or after_it.standing is not Standing.GONE, "not found proves nothing yet"
 
-    @rule(lag=st.sampled_from([0, 0, 0, 5, 40, 120, 290]), filled_meanwhile=st.sampled_from([0, 0, 3, 10]))
-    def poll(self, lag: int, filled_meanwhile: int = 0) -> None:
-        """The feed's answer is up to `lag` old; a witness tells the truth, and is asked after the listing was read."""
+    @rule(lag=st.sampled_from(LAGS), filled_meanwhile=st.sampled_from([0, 0, 3, 10]), answers=st.booleans())
+    def poll(self, lag: int, filled_meanwhile: int = 0, answers: bool = True) -> None:
+        """The feed's answer is `lag` old, so it goes back and forth. The witness tells the truth, where it `answers`
+        at all, and is asked after the listing was read.
+        """
         if filled_meanwhile:
             self.somebody_takes(filled_meanwhile)
-        _, in_doubt = remembering.live_and_in_doubt(self.memory, self.asked_at)
+        reported, witness = self.truth_at(self.now - lag), self.truth if answers else None
+        live, in_doubt = remembering.live_and_in_doubt(self.memory, self.asked_at)
+        doubts, ledger = in_doubt.get(TOKEN, ()), remembering.ledgers(self.memory).get(KEY)
+        if ledger is not None:  # before our first order the feed is all that we know, and it is told at its word
+            held = exposure(reported, ledger, doubts, witness, now=self.now, policy=POLICY)
+            self.the_truth_is_inside(held, live.get(TOKEN, ()))
         self.memory = remembering.mine_polled(
             self.memory,
-            {KEY: self.truth_at(self.now - lag)},
-            {KEY: self.truth},
-            {KEY} if in_doubt else set(),
+            {KEY: reported},
+            {} if witness is None else {KEY: witness},
+            {KEY} if doubts else set(),
             now=self.now,
             policy=POLICY,
         )
+
+    def the_truth_is_inside(self, held: Exposure, live: Sequence[Order]) -> None:
+        """DESIGN 4. What a listed order filled after its listing is not known to anybody; only one may rest anyway."""
+        least = held.lo - sum((order.rest for order in live if order.side is Side.SELL), ZERO)
+        most = held.hi + sum((order.rest for order in live if order.side is Side.BUY), ZERO)
+        assert least - CENT <= self.truth <= most + CENT, (least, self.truth, most, held, live)
 
     @rule(cycles=st.integers(4, 14), lag=st.integers(0, 59), finds=st.booleans())
     def quiet_cycles(self, cycles: int, lag: int, finds: bool) -> None:
@@ -225,7 +244,7 @@ class MemoryMachine(RuleBasedStateMachine):
                 self.somebody_takes(part)
             self.observe(lag, finds, took, part, 0, data.draw(st.booleans()))
             self.the_ledger_explains_the_truth()
-            self.poll(data.draw(st.sampled_from([0, 0, 290])), data.draw(st.sampled_from([0, 0, 3])))
+            self.poll(data.draw(st.sampled_from([0, 0, 290, 1200])), data.draw(st.sampled_from([0, 0, 3])))
             self.the_ledger_explains_the_truth()
 
     @rule()
