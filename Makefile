@@ -4,6 +4,7 @@
 #   make test     the tests            (ARGS="..." are handed to pytest)
 #   make soak     the whole loop against a hostile world, by seeds, on all cores (SEEDS=10000, CYCLES=200)
 #   make fire     the real process under fire: 140 kills, full disks, dead networks … (some minutes)
+#   make mutants  break the domain in every small way, and see whether the tests notice (ARGS="quote exposure": there only)
 #   make check    format, lint, types, import contracts, docs
 #   make docs     the site of docs/, in build/site
 #   make bench    measure it, and write docs/performance.md (BASE=revision measures that one beside it, in the same run)
@@ -13,7 +14,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak fire check docs bench profile lock clean
+.PHONY: help demo test soak fire mutants check docs bench profile lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +37,9 @@ soak: $(VENV)/.dev $(VENV)/.self
 
 fire: $(VENV)/.dev $(VENV)/.self
 	$(BIN)/python -m pytest -s -m "slow or not slow" tests/fire $(ARGS)
+
+mutants: $(VENV)/.dev $(VENV)/.self
+	nice -n 10 $(BIN)/python -m scripts.mutants $(ARGS)
 
 check: $(VENV)/.dev $(VENV)/.self
 	$(BIN)/ruff format --check .
