@@ -174,8 +174,9 @@ class Oracle:
 
     def end_cycle(self, memory: Memory) -> None:
         """Every order that ever left is known, or over and done with; and ledgers start anew in the quiet only."""
-        if memory.recovery is None and self._memory is not None:
-            self._started_in_quiet(self._memory, memory)
+        before = self._memory
+        if before is not None:
+            self._started_in_quiet(before, memory)
         self._memory = memory
         for order_id in list(self._open):
             known = memory.orders.get(order_id)
@@ -191,14 +192,14 @@ class Oracle:
                 if order.status is OrderStatus.LIVE:
                     raise Violation(f"lost: {order_id[-4:]} is forgotten while it rests", where)
                 true = order.matched - self._failed(order.trade_ids)
-                if true - sent.filled > CENT_SHARE and memory.recovery is None:
+                if true - sent.filled > CENT_SHARE and _restored(before, self._key(where)):
                     raise Violation(f"lost: {order_id[-4:]} filled {true}, known are {sent.filled}", where)
             del self._open[order_id]
 
     def _started_in_quiet(self, before: Memory, after: Memory) -> None:
         for key, base in after.bases.items():
             old = before.bases.get(key)
-            if old is None or base.base == old.base:
+            if old is None or base.base == old.base or not _restored(before, key):
                 continue
             believed, latest, rests = old.base, ZERO, False
             for order in before.orders.values():
@@ -463,3 +464,8 @@ class Oracle:
             assert known is not None, token_id
             key = self._keys[token_id] = f"{known[0].condition_id}:{known[1]}"
         return key
+
+
+def _restored(memory: Memory | None, key: str) -> bool:
+    """Was this token's ledger known to be right in this memory: no start on a lost state that it still waits for?"""
+    return memory is not None and (memory.recovery is None or key in memory.recovery.restored)

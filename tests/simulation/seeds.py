@@ -180,7 +180,8 @@ class Run:
         self.lives = 0
         self.stack = ExitStack()
         self.state = WatchedState(self.stack.enter_context(mounted(self.disk)), self.disk, chaos, self.oracle)
-        for side, price in ((Side.BUY, "0.05"), (Side.SELL, "0.95")):
+        quotes = ((Side.BUY, "0.05"), (Side.SELL, "0.95")) if dice.random() < 0.5 else ()  # without: a first start
+        for side, price in quotes:
             assert self.deeds.place_for_user(yes_of(self.world, BLACKLISTED), side, Decimal(price), Decimal(10))
 
     # -- lives --------------------------------------------------------------------------------------------------------
@@ -193,7 +194,7 @@ class Run:
         self.state.may_be_broken = False
         known = bool(self.disk.certain("state.json"))
         lost = known and self._loses_state()
-        self.oracle.new_life(lost_state=lost or (not known and self.lives > 1))
+        self.oracle.new_life(lost_state=lost or (not known and self.journal.exists()))
         self.oracle.begin_cycle()
         start = start_from(
             self.state, self.policy, name="state.json", journal_exists=self.journal.exists(), now=self.clock.now()
