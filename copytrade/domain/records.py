@@ -1,11 +1,11 @@
 """Frozen records, made and evolved fast.
 
 A frozen attrs record is made by one call of `object.__setattr__` for each field, since its own `__setattr__` refuses:
-1.14 us for a Decision of eleven fields, and with the other records of a token more than all the arithmetic of deciding
-it. What `maker` gives makes the same record with the same checks in 0.35 us: it sets the fields of a plain object that
+1.1 us for a Decision of eleven fields, and with the other records of a token more than all the arithmetic of deciding
+it. What `maker` gives makes the same record with the same checks in 0.3 us: it sets the fields of a plain object that
 has the same slots, has the record's validators look at them, and exchanges its class for the frozen one. From there on
 the record cannot be told from any other: frozen, equal, hashed, evolved and printed alike. `evolver` does the same for
-`attrs.evolve`, which takes five times as long.
+`attrs.evolve`: 0.7 us instead of 8 for an order of ours with its seventeen fields.
 
 So they are for what is made for each token in each plan, or for each order in each poll of a backtest. All else is made
 by its class.

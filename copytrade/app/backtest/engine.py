@@ -226,7 +226,7 @@ class _Run:
         held = {key: ledger.believed for key, ledger in self._ledgers.items()}
         prices = {**prices_of(snapshot), **self.world.paid}
         day = marked(self._memory.day, held, prices, snapshot.now)
-        self._memory = evolve(self._memory, day=day)
+        self._memory = remembering.memory_evolved(self._memory, day=day)
 
     def _settled_by(self, now: Decimal) -> set[TokenKey]:
         """The tokens on which memory's transitions could change anything in this poll."""
@@ -253,7 +253,7 @@ class _Run:
             self._own.setdefault(order.token_key, {})[order_id] = order
         self._bases.update(part.bases)
         if part.day is not self._memory.day:
-            self._memory = evolve(self._memory, day=part.day)
+            self._memory = remembering.memory_evolved(self._memory, day=part.day)
 
     def _observe(self, keys: set[TokenKey], now: Decimal) -> dict[TokenKey, Decimal]:
         """Take in what the exchange says of our orders on these tokens; return the balances that had to be asked."""
@@ -280,7 +280,7 @@ class _Run:
         known = part.orders
         if not self.whole:  # no answer changes what is settled for good, since no trade fails here
             waiting = {one: order for one, order in known.items() if not _done_with(order)}
-            part = evolve(part, orders=waiting)
+            part = remembering.memory_evolved(part, orders=waiting)
         if part.orders:
             listed, closed, sums = {}, {}, {}
             for order_id in part.orders:
@@ -305,7 +305,7 @@ class _Run:
             before = part.orders
             part = remembering.observed(part, evidence, now=now, policy=self.policy)
             done = {one: order for one, order in known.items() if one not in before}
-            self._keep_part(keys, evolve(part, orders={**done, **part.orders}))
+            self._keep_part(keys, remembering.memory_evolved(part, orders={**done, **part.orders}))
             self._forget(before.keys() - part.orders.keys())
         live, doubt = remembering.live_and_in_doubt(part, now)
         for key in keys:
