@@ -16,9 +16,10 @@ Not here: how JSON is read and faults are found (reading.py), what our words loo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
+from operator import attrgetter
 from typing import TypeVar
 
 from attrs import AttrsInstance, fields_dict, frozen
@@ -406,9 +407,19 @@ def snapshot_object(snapshot: Snapshot) -> dict[str, object]:
 
 def _members(record: AttrsInstance) -> dict[str, object]:
     """The fields of a record under their own names; what is None or an empty text is left out."""
-    values = ((name, getattr(record, name)) for name in _names(type(record)))
+    names, values_of = _reader(type(record))
     # Not `value != ""`: a Decimal that is compared with a text asks the text whether it is a Rational, for 1 µs.
-    return {name: value for name, value in values if value is not None and not (type(value) is str and not value)}
+    return {
+        name: value
+        for name, value in zip(names, values_of(record), strict=True)
+        if value is not None and (type(value) is not str or value)
+    }
+
+
+@cache
+def _reader(kind: type[AttrsInstance]) -> tuple[tuple[str, ...], Callable[[AttrsInstance], tuple[object, ...]]]:
+    """The names of a record's fields, and what gives their values, all in one call."""
+    return _names(kind), attrgetter(*_names(kind))
 
 
 @cache
@@ -466,12 +477,13 @@ def _action_object(action: Action) -> dict[str, object]:
 
 
 def _decision_object(decision: Decision) -> dict[str, object]:
-    return {name: getattr(decision, name) for name in _TOLD}
+    return dict(zip(_TOLD, _told(decision), strict=True))
 
 
 _TOLD = (
     "token_key", "token_id", "want_lo", "want_hi", "desired", "lo", "hi", "delta", "ref_price", "reason",
 )  # fmt: skip
+_told = attrgetter(*_TOLD)
 
 
 def encode_journal_line(
