@@ -36,7 +36,7 @@ from copytrade.domain import memory as remembering
 from copytrade.domain.amounts import EXACT, equal
 from copytrade.domain.day import marked, prices_of
 from copytrade.domain.exposure import needs_witness
-from copytrade.domain.memory import Base, Evidence, Memory, OwnOrder, Sighting, Standing
+from copytrade.domain.memory import Base, Evidence, Memory, OwnOrder, Sighting
 from copytrade.domain.memory import Traded as Sums
 from copytrade.domain.model import ZERO, Cancel, Ledger, Order, OrderId, Place, Plan, Snapshot, TokenId, TokenKey
 from copytrade.domain.plan import plan
@@ -277,10 +277,6 @@ class _Run:
         """Every order of ours on these tokens moves to where the exchange's answers put it."""
         world = self.world
         part = self._part(keys)
-        known = part.orders
-        if not self.whole:  # no answer changes what is settled for good, since no trade fails here
-            waiting = {one: order for one, order in known.items() if not _done_with(order)}
-            part = remembering.memory_evolved(part, orders=waiting)
         if part.orders:
             listed, closed, sums = {}, {}, {}
             for order_id in part.orders:
@@ -304,8 +300,7 @@ class _Run:
             )
             before = part.orders
             part = remembering.observed(part, evidence, now=now, policy=self.policy)
-            done = {one: order for one, order in known.items() if one not in before}
-            self._keep_part(keys, remembering.memory_evolved(part, orders={**done, **part.orders}))
+            self._keep_part(keys, part)
             self._forget(before.keys() - part.orders.keys())
         live, doubt = remembering.live_and_in_doubt(part, now)
         for key in keys:
@@ -492,7 +487,3 @@ class _Run:
             fills=tuple(self.fills),
             decisions=tuple(self.decisions),
         )
-
-
-def _done_with(order: OwnOrder) -> bool:
-    return order.standing is Standing.SETTLED and order.final
