@@ -162,3 +162,30 @@ def test_a_date_is_read_as_the_calendar_has_it(moment):
 )
 def test_what_is_no_date_says_nothing(text):
     assert seconds_of(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2024-02-29", 1709164800),
+        ("2023-02-29", None),
+        ("2000-02-29", 951782400),
+        ("2100-02-29", None),  # a century is no leap year, but every fourth
+        ("2026-06-00", None),
+        ("2026-06-31", None),
+        ("2026-00-10", None),
+        ("2026-13-10", None),
+        ("2026-06-30T23:59:60Z", 1782864000),  # a leap second
+        ("2026-06-30T23:59:61Z", None),
+        ("2026-06-30T24:00:00Z", 1782864000),  # the end of a day
+        ("2026-06-30T25:00:00Z", None),
+        ("2026-06-30T23:60:00Z", None),
+        ("2026-06-30 12:30", 1782822600),
+        ("2026-06-30T12:30:00 UTC", 1782822600),
+        ("2026-06-30T12:30:00+05:30", 1782802800),
+        ("2026-06-30T12:30:00-0530", 1782842400),
+        ("2026-06-30T12:30:00 CEST", None),
+    ],
+)
+def test_dates_at_the_edges(text, seconds):
+    assert seconds_of(text) == seconds
