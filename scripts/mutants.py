@@ -55,7 +55,7 @@ EXAMPLES = sorted(DOMAIN.glob("*.py"))  # in their docstrings
 EXPLAINED = TESTS / "mutants_survivors.toml"
 WANTED = 0.95
 STAGES = ("own", "tables", "laws", "simulation", "program")
-SURVIVED = "survived"
+SURVIVED, FAULT = "survived", "a fault of this script:"
 WHOLE, SESSION = -1, -2  # no mutant at all; the process that all others are forked from
 LONGEST_WAIT_SEC = 1800  # for what hangs and burns no time: it waits for something that never comes
 _OURS = {"copytrade", "tests", "scripts", "conftest"}
@@ -94,7 +94,7 @@ def main(arguments: Sequence[str]) -> int:
 def tests_of(module: str) -> dict[str, list[Path]]:
     """What may kill a mutant of this module, stage by stage, soonest first."""
     tables = sorted(path for path in (TESTS / "domain").glob("test_*.py") if "stateful" not in path.name)
-    own = [path for path in tables if path.stem == f"test_{module}"] + [DOMAIN / f"{module}.py"]
+    own = [path for path in tables if f"{path.stem}_".startswith(f"test_{module}_")] + [DOMAIN / f"{module}.py"]
     return {
         "own": own,
         "tables": [path for path in (*tables, TESTS / "app/test_explaining.py", *EXAMPLES) if path not in own],
@@ -125,7 +125,8 @@ class _Run:
         # In a process of its own, so that this one stays as it is: with nothing of ours imported.
         session = self._fork(SESSION, lambda *_: self._in_session(inside), quiet=False)
         try:
-            os.waitpid(session, 0)
+            if os.waitpid(session, 0)[1] or self._notes(SESSION)[-1].startswith(FAULT):
+                sys.exit(self._notes(SESSION)[-1])
         except BaseException:
             os.kill(session, signal.SIGTERM)
             raise
@@ -133,9 +134,11 @@ class _Run:
         self._pool([index for index in todo if index not in inside], self._from_scratch, "outside of functions")
 
     def _in_session(self, inside: Sequence[int]) -> None:
-        paths = [str(path) for stage, paths in tests_of("plan").items() if stage in self.stages for path in paths]
+        wanted = {"own", "tables", *self.stages}  # of whichever module
+        paths = [str(path) for stage, paths in tests_of("plan").items() if stage in wanted for path in paths]
         plugin = _Session(lambda run: self._pool(inside, run, "in functions"), self)
-        pytest.main([*_PYTEST, *paths], plugins=[plugin])
+        if pytest.main([*_PYTEST, *paths], plugins=[plugin]) != pytest.ExitCode.OK:
+            raise RuntimeError("pytest could not collect the tests, or not run the mutants")
 
     def _calibrate(self) -> None:
         """Run the tests without a mutant, and import whatever they import that is not ours."""
@@ -164,8 +167,11 @@ class _Run:
                         return
                     for child in [child for child in running if os.waitpid(child, os.WNOHANG)[0]]:
                         index, _ = running.pop(child)
+                        fate = self._notes(index)[-1]
+                        if fate.startswith(FAULT):
+                            sys.exit(f"{self.mutants[index].name}: {fate}")
                         if index >= 0:
-                            self.fates[index] = self._notes(index)[-1]
+                            self.fates[index] = fate
                         alive = sum(self.fates.get(one) == SURVIVED for one in todo)
                         bar.update(task, advance=1, description=f"{title}, {alive} alive so far")
                     for child, (_, since) in running.items():
@@ -190,7 +196,10 @@ class _Run:
                 for stream in (0, 1, 2):
                     os.dup2(nowhere, stream)
             with (self.folder / str(index)).open("a", buffering=1) as notes:
-                run(index, notes)
+                try:
+                    run(index, notes)
+                except BaseException as error:  # noqa: BLE001  # ours, not a test's: pytest keeps those to itself
+                    print(f"{FAULT} {error!r}", file=notes)
         finally:
             os._exit(0)
 
@@ -208,7 +217,10 @@ class _Run:
         whole = index < 0
         if not whole:
             sys.meta_path.insert(0, _InItsPlace(self.mutants[index]))
-            importlib.import_module(self.mutants[index].module)  # before pytest can, which has a finder of its own
+            try:
+                importlib.import_module(self.mutants[index].module)  # before pytest can, which has a finder of its own
+            except Exception:  # noqa: BLE001  # whatever a fault may raise
+                return  # nothing could even begin
         for stage, paths in tests_of("plan" if whole else self.mutants[index].path.stem).items():
             if stage in self.stages:
                 self.begin(stage, notes)
@@ -254,8 +266,8 @@ class _Session:
             for stage in self._run.stages:
                 for path in folders[stage]:
                     items += [(stage, item) for item in session.items if item.path.is_relative_to(path)]
-            others = [*(item for _, item in items[1:]), None]
-            for (stage, item), following in zip(items, others, strict=True):
+            for at, (stage, item) in enumerate(items):
+                following = items[at + 1][1] if at + 1 < len(items) else None
                 if stage != before:
                     self._run.begin(stage, notes)
                 before = stage
