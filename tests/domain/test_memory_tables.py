@@ -91,7 +91,7 @@ class TestWhatAnOrderFilled:
     def test_no_number_of_it_is_below_0(self, name):
         for odd in (D("-0.01"), D("NaN"), D("Infinity")):
             with pytest.raises(ValueError, match=name):
-                own(**{name: odd})
+                own(OPEN, **{name: odd})
 
     def test_neither_its_price_nor_its_size_makes_no_sense(self):
         for price in (0, 1, -1):
