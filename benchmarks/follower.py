@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from benchmarks.facts import ADDRESS as ME
 from benchmarks.facts import KEY
-from copytrade import wiring
+from benchmarks.revisions import running
 from copytrade.adapters.signing import OrderSigner
 from copytrade.adapters.simulated.scenario import LEADER
 from copytrade.app.config import Config, read_config
@@ -65,7 +65,7 @@ class Follower:
         }
         self.config: Config = read_config(None, flags, source="the benchmark", live=True)
         signer = OrderSigner(KEY, funder=ME, signature_type=0)
-        self._run = self._do(self._stack.enter_async_context(wiring.opened(self.config, signer)))
+        self._run = self._do(self._stack.enter_async_context(running().opened(self.config, signer)))
 
     def cycle(self) -> Cycle:
         """Go around once."""

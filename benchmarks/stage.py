@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.facts import ME
-from copytrade import wiring
+from benchmarks.revisions import running
 from copytrade.adapters.journal_file import JournalFolder
 from copytrade.adapters.simulated.in_process import (
     SimulatedAccount,
@@ -32,8 +32,8 @@ SHARE_WITH_ORDERS = 4  # one token in so many has an order
 
 def _lines(journal: JournalFolder, policy: Policy, now: Decimal) -> Any:
     """How the run writes its journal's lines; an older revision has another name for it."""
-    made = getattr(wiring, "_Lines", None)
-    return wiring._line if made is None else made(journal, policy, now).line  # type: ignore[attr-defined]  # noqa: SLF001
+    module = running()
+    return module._Lines(journal, policy, now).line if hasattr(module, "_Lines") else module._line  # noqa: SLF001
 
 
 class HandClock:

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from copytrade.domain.plan import plan, tokens_to_quote, tokens_to_witness
     from copytrade.domain.policy import Policy
     from copytrade.errors import BadInput, CopytradeError
-    from copytrade.wiring import open_tape, write_tape
+    from copytrade.wiring.tapes import open_tape, write_tape
 
 
 __version__ = "1.0.0"
@@ -109,7 +109,7 @@ _HOMES = {
     ),
     "Result": "copytrade.app.backtest.result",
     "backtest": "copytrade.app.backtest.engine",
-    **dict.fromkeys(("open_tape", "write_tape"), "copytrade.wiring"),
+    **dict.fromkeys(("open_tape", "write_tape"), "copytrade.wiring.tapes"),
 }
 
 

@@ -1,1 +1,1 @@
-"""One file for each thing outside. Only the composition root (copytrade/wiring.py) may import them."""
+"""One file for each thing outside. Only the composition root (copytrade/wiring/) may import them."""

@@ -7,7 +7,7 @@ and the `config` of a snapshot are all made from this table. Keys that decide ma
 A secret is never configuration. A key that is named like one, or a text that looks like one (64 hex digits, a phrase of
 twelve words), is refused, and neither it nor its value is quoted anywhere.
 
-Not here: where the signing key comes from (wiring.py), the environment, the file system.
+Not here: where the signing key comes from (wiring/keys.py), the environment, the file system.
 """
 
 from __future__ import annotations

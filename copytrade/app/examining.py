@@ -7,7 +7,7 @@
 Nothing is changed at the exchange, but for API credentials where `make_credentials` says so. The start of a run asks
 as little as its faults need (not `everything`): four dependent rounds, once, however many tokens there are.
 
-Not here: what the answers mean (checks.py), this machine's own facts (wiring.py).
+Not here: what the answers mean (checks.py), this machine's own facts (wiring/checking.py).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Rule 2: an address with a wrong checksum (EIP-55) is refused, and its right spel
         wrong because a letter is, and no spelling mends that. Whoever is sure of every letter writes it in lower case.
 Rule 3: the key is no answer. It is not in the document, and this module never sees it.
 
-Not here: terminals and prompts (cli/init.py), keystores and files (wiring.py).
+Not here: terminals and prompts (cli/init.py), keystores and files (wiring/keys.py).
 Source: API.md "Which client" (signature types).
 """
 

@@ -3,7 +3,7 @@
 Pure: bytes in, one record out, and that record as JSON. The journal's last line carries the sums of all lines before
 it (tally.py), so nothing else has to be read; the state tells which orders may rest since, and who is on hold.
 
-Not here: where the bytes come from (wiring.py), what the record looks like on a screen (cli/).
+Not here: where the bytes come from (wiring/looking.py), what the record looks like on a screen (cli/).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ Each line of the journal carries the sums up to it, and a run goes on from the l
 A share is worth what the positions feed says (`current_price`); where it says nothing, that token counts in no sum.
 Cycles on incomplete facts are left out of gain and tracking; the next whole one makes up for them.
 
-Not here: what the rest of a journal line is (documents.py), who writes it (wiring.py).
+Not here: what the rest of a journal line is (documents.py), who writes it (wiring/running.py).
 """
 
 from __future__ import annotations

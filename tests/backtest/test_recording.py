@@ -15,7 +15,7 @@ from copytrade.app import cli
 from copytrade.app.backtest.assumptions import Assumptions
 from copytrade.app.backtest.engine import backtest
 from copytrade.app.backtest.tape import Beat, BookSeen, LeaderHeld, TokenListed
-from copytrade.wiring import record, tape_services
+from copytrade.wiring.tapes import record, tape_services
 from tests.e2e.driving import busy, world_of
 
 

@@ -17,7 +17,6 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from copytrade import wiring
 from copytrade.adapters.journal_file import read_lines
 from copytrade.adapters.signing import OrderSigner
 from copytrade.adapters.simulated.records import Hits, Manners, NewOrder
@@ -34,6 +33,7 @@ from copytrade.app.outcomes import Cycle
 from copytrade.app.writing import to_json
 from copytrade.domain.model import Side
 from copytrade.domain.plan import plan
+from copytrade.wiring import running
 
 D = Decimal
 ROOT = Path(__file__).parents[2]
@@ -110,7 +110,7 @@ async def run_until(
     story, stop = Story(), asyncio.Event()
     async with (
         asyncio.timeout(BOUND_SEC),
-        wiring.opened(config, None if dry else signer(), approve=approve) as ready,
+        running.opened(config, None if dry else signer(), approve=approve) as ready,
     ):
         before = 0
 

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from copytrade import wiring
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.server import Urls, serve
 from copytrade.adapters.simulated.world import World
@@ -19,6 +18,7 @@ from copytrade.adapters.stop_file import StopFile
 from copytrade.app import cli, loop
 from copytrade.app.config import Config
 from copytrade.app.outcomes import Cycle
+from copytrade.wiring import running
 from tests.e2e.driving import (
     D,
     assert_replays,
@@ -50,7 +50,7 @@ async def following(config: Config) -> AsyncIterator[list[Cycle]]:
     """A run in this process; its cycles."""
     cycles: list[Cycle] = []
     stop = asyncio.Event()
-    async with wiring.opened(config, signer()) as ready:
+    async with running.opened(config, signer()) as ready:
         run_ = asyncio.ensure_future(
             loop.follow(
                 ready.trader,

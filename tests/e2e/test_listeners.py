@@ -8,11 +8,11 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from copytrade import wiring
 from copytrade.adapters.simulated.faults import Endpoint
 from copytrade.adapters.simulated.server import serve
 from copytrade.app.config import read_config
 from copytrade.errors import RefusedToStart
+from copytrade.wiring import telling
 from tests.adapters.loopback import Answer, Hang, Loopback
 from tests.e2e.driving import busy, ended, files, started, until, world_of, write_config
 
@@ -97,18 +97,18 @@ class TestListeners:
         with Loopback() as server:
             server.on(f"POST /{TOKEN}", Answer())
             monkeypatch.setenv(*next(iter(hook(server).items())))
-            with suppress(RefusedToStart), wiring.listeners(self.config(tmp_path)) as watchers:
+            with suppress(RefusedToStart), telling.listeners(self.config(tmp_path)) as watchers:
                 assert len(watchers) == 1
                 raise RefusedToStart("the state is in use\nand more")
             assert messages(server).endswith("a start was refused: the state is in use")
 
     def test_without_addresses_and_a_port_nobody_is_told(self, tmp_path):
-        with wiring.listeners(self.config(tmp_path)) as watchers:
+        with telling.listeners(self.config(tmp_path)) as watchers:
             assert watchers == ()
 
     def test_a_file_that_is_not_there(self, tmp_path):
         config = self.config(tmp_path, alert_urls_path=str(tmp_path / "urls"))
-        with pytest.raises(RefusedToStart, match=r"urls: the alert URLs can't be read"), wiring.listeners(config):
+        with pytest.raises(RefusedToStart, match=r"urls: the alert URLs can't be read"), telling.listeners(config):
             pass
 
     def test_an_address_that_is_none(self, tmp_path):
@@ -116,5 +116,5 @@ class TestListeners:
         (tmp_path / "urls").chmod(0o600)
         config = self.config(tmp_path, alert_urls_path=str(tmp_path / "urls"))
         with pytest.raises(RefusedToStart, match=r"^alert URL 1 of 1 is none that apprise knows") as caught:
-            wiring.listeners(config).__enter__()
+            telling.listeners(config).__enter__()
         assert TOKEN not in str(caught.value)

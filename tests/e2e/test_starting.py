@@ -6,7 +6,6 @@ import json
 import pytest
 from attrs import evolve
 
-from copytrade import wiring
 from copytrade.adapters.journal_file import JournalFolder
 from copytrade.adapters.simulated.faults import Endpoint
 from copytrade.adapters.simulated.scenario import LEADER, yes_of
@@ -17,6 +16,7 @@ from copytrade.app.state import encode_state
 from copytrade.domain.memory import Memory
 from copytrade.domain.policy import Policy
 from copytrade.errors import RefusedToStart
+from copytrade.wiring import running
 from tests.e2e.driving import KEY, ME, D, config_of, files, ours, run, run_until, signer, world_of, write_config
 
 WRITES = {Endpoint.POST_ORDERS, Endpoint.POST_ORDER, Endpoint.CANCEL_ORDERS, Endpoint.CANCEL_ORDER}
@@ -156,7 +156,7 @@ class TestASecondProcess:
         async def talk():
             async with serve(world) as urls:
                 path = write_config(urls, tmp_path)
-                async with wiring.opened(config_of(urls, path.parent), signer()):
+                async with running.opened(config_of(urls, path.parent), signer()):
                     return await run(tmp_path, "--yes")
 
         second = asyncio.run(talk())

@@ -6,11 +6,11 @@ import signal
 
 import pytest
 
-from copytrade import wiring
 from copytrade.adapters.simulated import server
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.server import serve
 from copytrade.app import loop
+from copytrade.wiring import running
 from tests.e2e.driving import (
     KEY,
     D,
@@ -94,7 +94,7 @@ class TestAStop:
         world.faults.add(Endpoint.POST_ORDERS, Fault(kind=Kind.NONE, delay_sec=0.4))
 
         async def talk():
-            async with serve(world) as urls, wiring.opened(config_of(urls, tmp_path), signer()) as ready:
+            async with serve(world) as urls, running.opened(config_of(urls, tmp_path), signer()) as ready:
                 following = asyncio.ensure_future(
                     loop.follow(
                         ready.trader,

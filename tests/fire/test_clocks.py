@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import pytest
 
-from copytrade import wiring
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.records import Hits
 from copytrade.adapters.simulated.scenario import LEADER, yes_of
 from copytrade.adapters.simulated.server import serve
 from copytrade.adapters.system_clock import SystemClock
+from copytrade.wiring import running
 from tests.e2e.driving import D, config_of, ended, journal_of, ours, run_until, started, until, world_of, write_config
 from tests.fire.truth import assert_state_is_readable, watched
 
@@ -35,7 +35,7 @@ def jumped(monkeypatch):
         def now(self) -> Decimal:
             return super().now() + off[0]
 
-    monkeypatch.setattr(wiring, "SystemClock", Jumping)
+    monkeypatch.setattr(running, "SystemClock", Jumping)
     return lambda seconds: off.__setitem__(0, seconds)
 
 

@@ -12,12 +12,13 @@ from urllib.parse import quote
 
 import pytest
 
-from copytrade import __version__, wiring
+from copytrade import __version__
 from copytrade.adapters import diagnosing
 from copytrade.adapters.redaction import HIDDEN
 from copytrade.adapters.simulated.server import serve
 from copytrade.app.cli import main
 from copytrade.app.diagnosis import Entry
+from copytrade.wiring import checking
 from tests.e2e.driving import KEY, ME, config_of, files, run_until, write_config
 from tests.setup.terminal import piped, typed
 from tests.setup.test_doctor import known_world
@@ -263,6 +264,6 @@ def test_an_archive_is_never_written_over(tmp_path):
     path = tmp_path / "x.tar.gz"
     path.write_text("mine")
     with pytest.raises(FileExistsError):
-        wiring.write_diagnosis(path, [Entry(name="a", content=b"b", about="c")])
+        checking.write_diagnosis(path, [Entry(name="a", content=b"b", about="c")])
     assert path.read_text() == "mine"
     assert io.BytesIO(path.read_bytes()).getvalue() == b"mine"

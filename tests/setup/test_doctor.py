@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from attrs import field, frozen
 
-from copytrade import wiring
 from copytrade.adapters.http import Http
 from copytrade.adapters.signing import Exchange
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
@@ -30,6 +29,7 @@ from copytrade.app.state import encode_state
 from copytrade.domain.memory import Memory
 from copytrade.domain.policy import Policy
 from copytrade.errors import RefusedToStart
+from copytrade.wiring import checking, keys, running, telling
 from tests.e2e.driving import KEY, ME, D, config_of, ended, files, run, signer, started, world_of, write_config
 
 OTHER = "0x" + "77" * 20
@@ -169,11 +169,11 @@ async def examined(case: Case, folder: Path) -> tuple[World, tuple[Check, ...], 
         config = config_of(urls, folder, live=True, **{"poll_interval_sec": D(20), **case.settings})
         with ExitStack() as stack, pytest.MonkeyPatch.context() as env:
             env.setenv("COPYTRADE_PRIVATE_KEY", KEY)
-            mine, key = wiring.key_facts(config, None)
+            mine, key = keys.key_facts(config, None)
             before = files(folder)
             if case.locked:
                 stack.enter_context(StateLock(config.state_path))
-            checks = await wiring.examined(config, mine, key, make_credentials=False)
+            checks = await checking.examined(config, mine, key, make_credentials=False)
             if not case.locked:
                 assert files(folder) == before
             return world, checks, await refused(config, mine)
@@ -183,9 +183,9 @@ async def refused(config, mine) -> str:
     if mine is None:
         return "there is no signer"
     try:
-        with wiring.listeners(config):
+        with telling.listeners(config):
             pass
-        async with wiring.opened(config, mine) as ready:
+        async with running.opened(config, mine) as ready:
             refuse(await ready.preflight())
     except (RefusedToStart, OSError) as error:
         return str(error)
@@ -256,7 +256,7 @@ class TestCauses:
         async def talk(make):
             async with serve(world) as urls:
                 config = config_of(urls, tmp_path)
-                return await wiring.examined(config, signer(), ME, make_credentials=make)
+                return await checking.examined(config, signer(), ME, make_credentials=make)
 
         assert line(asyncio.run(talk(False)), "credentials").standing is Standing.WARNING
         assert world.made_keys == set()
@@ -273,7 +273,7 @@ class TestADryRun:
             async with serve(world) as urls:
                 config = config_of(urls, tmp_path, live=False, signature_type=None)
                 with StateLock(config.state_path):
-                    return await wiring.examined(config, None, None, make_credentials=False)
+                    return await checking.examined(config, None, None, make_credentials=False)
 
         checks = asyncio.run(talk())
         assert faults_in(checks) == ()
@@ -286,7 +286,7 @@ class TestADryRun:
         async def talk():
             async with serve(world) as urls:
                 config = config_of(urls, tmp_path, geoblock_url=None)
-                return await wiring.examined(config, signer(), ME, make_credentials=False)
+                return await checking.examined(config, signer(), ME, make_credentials=False)
 
         assert "is not Polymarket's own exchange" in line(asyncio.run(talk()), "region").what
 
@@ -374,7 +374,7 @@ class TestWhatItCostsARun:
     def test_ten_requests_once_and_none_in_any_cycle(self, tmp_path):
         async def requests_of(folder: Path, *, looks: bool) -> tuple[Counter[Endpoint], list[Counter[Endpoint]]]:
             world = known_world(tokens=2, mine={0: "20", 1: "20"})  # nothing is to be done
-            async with serve(world) as urls, wiring.opened(config_of(urls, folder), signer()) as ready:
+            async with serve(world) as urls, running.opened(config_of(urls, folder), signer()) as ready:
                 checks = await ready.preflight() if looks else ()
                 assert faults_in(checks) == ()
                 before, cycles = Counter(world.count), []

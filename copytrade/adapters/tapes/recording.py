@@ -36,7 +36,7 @@ DEPTH = 20  # levels of each side that are kept
 
 @frozen(kw_only=True)
 class Services:
-    """Where to ask. wiring.py makes them."""
+    """Where to ask. wiring/tapes.py makes them."""
 
     data: Http
     feed: PositionsFeed

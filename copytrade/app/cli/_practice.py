@@ -24,9 +24,9 @@ async def serve(port: int) -> None:
 
 
 async def _serve(folder: Path, port: int, stop: asyncio.Event) -> None:
-    from copytrade import wiring
+    from copytrade.wiring import practice
 
-    async with wiring.practice(folder, port=port) as running:
+    async with practice.practice(folder, port=port) as running:
         print("An exchange of our own: a leader who trades, and a wallet with 400 pUSD of play")
         print("money. Nothing leaves this machine. It runs until you press Ctrl-C here.\n")
         print("In another terminal, in an empty folder:\n")

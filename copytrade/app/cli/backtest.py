@@ -100,17 +100,17 @@ def backtest(
 def _open(paths: Sequence[Path], max_gap: float | None) -> Tape:
     from attrs import evolve
 
-    from copytrade import wiring
+    from copytrade.wiring import tapes
 
-    tape = wiring.open_tape(*paths)
+    tape = tapes.open_tape(*paths)
     return tape if max_gap is None else evolve(tape, max_gap_sec=Decimal(str(max_gap)))
 
 
 def _compare(paths: Sequence[Path], *, as_json: bool) -> None:
-    from copytrade import wiring
     from copytrade.app.backtest.parity import parity
+    from copytrade.wiring import tapes
 
-    found = parity(wiring.open_journal(*paths))
+    found = parity(tapes.open_journal(*paths))
     if as_json:
         show(json_of({"cycles": found.cycles, "same": found.same, "share": found.share, "differ": found.differences}))
     else:

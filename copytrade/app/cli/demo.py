@@ -70,11 +70,11 @@ def demo(
 
 
 async def _demo(folder: Path) -> None:
-    from copytrade import wiring
+    from copytrade.wiring import looking, practice, running, telling
 
-    wiring.set_up_logging(level="warning")
+    telling.set_up_logging(level="warning")
     tally, stop = _Tally(), asyncio.Event()
-    async with wiring.demonstration(folder) as demo, wiring.opened(demo.config, demo.signer) as ready:
+    async with practice.demonstration(folder) as demo, running.opened(demo.config, demo.signer) as ready:
         policy = demo.config.policy
         print(f"An exchange of our own on {demo.config.clob_url}, a leader, and a wallet with 400 pUSD of play money.")
         print(f"We want {policy.follow_ratio} of each of the leader's positions. Files: {folder}\n", flush=True)
@@ -100,7 +100,7 @@ async def _demo(folder: Path) -> None:
             watch=watch,
             jitter=lambda: Decimal(0),
         )
-    lines = list(wiring.journal_lines(demo.config.journal_dir))
+    lines = list(looking.journal_lines(demo.config.journal_dir))
     _summarise(tally, len(ending.may_rest), lines, folder)
 
 

@@ -45,29 +45,31 @@ def diagnose(
     copytrade diagnose
     copytrade diagnose --days 1 --output report.tar.gz --yes
     """
-    from copytrade import wiring
+    from copytrade.wiring import checking, keys
 
     now = datetime.now(UTC)
     path = Path(output or f"copytrade-diagnosis-{now:%Y%m%d-%H%M%S}.tar.gz")
     _check(path, yes)
     settings, wrong = _settings(config, flags)
-    wiring.hide_known_secrets(settings)
+    checking.hide_known_secrets(settings)
     # Before the key is taken out of the environment: the names of what is set there are told.
-    entries = [wiring.versions_entry(version_text())]
-    with_key = keystore is not None or wiring.key_is_given()
+    entries = [checking.versions_entry(version_text())]
+    with_key = keystore is not None or keys.key_is_given()
     checks = checks_of(config, flags, dry=not with_key, keystore=keystore)
     # Every secret is known from here on: the key and what is derived from it, too.
     if settings is None:
         about = "what is wrong with the configuration, which is left out itself"
-        entries.append(wiring.clean_entry("configuration.txt", f"{wrong}\n".encode(), about))
+        entries.append(checking.clean_entry("configuration.txt", f"{wrong}\n".encode(), about))
     else:
-        entries.append(wiring.clean_entry("configuration.json", settings_of(settings), "every setting, as it is used"))
-        entries += wiring.kept_entries(settings, days=days, today=now.date())
+        entries.append(
+            checking.clean_entry("configuration.json", settings_of(settings), "every setting, as it is used")
+        )
+        entries += checking.kept_entries(settings, days=days, today=now.date())
     screen = "\n".join(lines_of(checks, dry=not with_key)) + "\n"
     whose = "" if with_key else ", without a key"
-    entries.append(wiring.clean_entry("doctor.txt", screen.encode(), f"what doctor says{whose}"))
+    entries.append(checking.clean_entry("doctor.txt", screen.encode(), f"what doctor says{whose}"))
     answer = answer_json(checks, dry=not with_key)
-    entries.append(wiring.clean_entry("doctor.json", f"{answer}\n".encode(), "the same as JSON"))
+    entries.append(checking.clean_entry("doctor.json", f"{answer}\n".encode(), "the same as JSON"))
     _write(path, with_readme(entries), yes)
 
 
@@ -101,7 +103,7 @@ def _check(path: Path, yes: bool) -> None:
 
 
 def _write(path: Path, entries: tuple[Entry, ...], yes: bool) -> None:
-    from copytrade import wiring
+    from copytrade.wiring import checking
 
     for line in listing(entries, str(path)):
         print(line)
@@ -113,7 +115,7 @@ def _write(path: Path, entries: tuple[Entry, ...], yes: bool) -> None:
         if answer not in ("y", "yes"):
             raise RefusedToStart(f"{NOTHING_WRITTEN.capitalize()}.")
     try:
-        wiring.write_diagnosis(path, entries)
+        checking.write_diagnosis(path, entries)
     except FileExistsError:
         raise RefusedToStart(f"{path} has come to be there in the meantime: {NOTHING_WRITTEN}.") from None
     except OSError as error:

@@ -62,9 +62,9 @@ def checks_of(
     config: str | None, flags: dict[str, Any], *, dry: bool, keystore: str | None, make_credentials: bool = False
 ) -> tuple[Check, ...]:
     """Every check. What is wrong in a flag is raised as BadInput; what is wrong in the file is a fault of its own."""
-    from copytrade import wiring
+    from copytrade.wiring import checking, keys, telling
 
-    wiring.set_up_logging(level="error")
+    telling.set_up_logging(level="error")
     try:
         settings = read_settings(config, flags, live=not dry)
     except BadInput as error:
@@ -72,8 +72,8 @@ def checks_of(
             raise
         what = "; ".join(" ".join(str(fault).split()) for fault in error.faults)
         return no_configuration(f"{error.source}: {what}", "mend it, or write a new one: copytrade init")
-    signer, key = (None, None) if dry else wiring.key_facts(settings, Path(keystore) if keystore else None)
-    return asyncio.run(wiring.examined(settings, signer, key, make_credentials=make_credentials))
+    signer, key = (None, None) if dry else keys.key_facts(settings, Path(keystore) if keystore else None)
+    return asyncio.run(checking.examined(settings, signer, key, make_credentials=make_credentials))
 
 
 def _together(checks: Sequence[Check]) -> Iterator[Check]:

@@ -55,10 +55,10 @@ def explain(
 
 
 def _lines(places: Places, most: int) -> list[bytes]:
-    from copytrade import wiring
+    from copytrade.wiring import looking
 
     try:
-        lines = wiring.last_lines(places.journal_dir, most)
+        lines = looking.last_lines(places.journal_dir, most)
     except OSError as error:
         fault = Fault(path=str(places.journal_dir), got=error.strerror or "nothing", wants="a folder that can be read")
         raise BadInput("the journal", [fault], NOTHING_EXPLAINED) from None

@@ -3,7 +3,7 @@
 Every answer can be a flag instead; without a terminal nothing is asked, and what is missing is named, all at once. The
 key goes into an encrypted keystore or the system keyring, never into the configuration and never through an argument.
 
-Not here: which questions there are and what makes a good answer (app/setup.py), where keys go (wiring.py).
+Not here: which questions there are and what makes a good answer (app/setup.py), where keys go (wiring/keys.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from copytrade.app.setup import NOTHING_WRITTEN, QUESTIONS, Question
 from copytrade.errors import BadInput, Fault, RefusedToStart
 
 if TYPE_CHECKING:
-    from copytrade.wiring import SecretKey
+    from copytrade.wiring.keys import SecretKey
 
 DEFAULT_KEYSTORE = "copytrade_keystore.json"
 KEYSTORE, KEYRING, NONE = "keystore", "keyring", "none"
@@ -113,7 +113,7 @@ def _interactive() -> bool:
 
 def _check(wanted: _Wanted, answers: Mapping[str, Any]) -> None:
     """Raise BadInput for everything that is wrong, and, where nobody can be asked, for all that is missing."""
-    from copytrade import wiring
+    from copytrade.wiring import keys
 
     needed: Collection[str] = ()
     if not _interactive():
@@ -125,7 +125,7 @@ def _check(wanted: _Wanted, answers: Mapping[str, Any]) -> None:
     if wanted.key_file is not None:
         if wanted.place == NONE:
             faults.append(Fault(path="--key-file", got=wanted.key_file, wants=f"no key file with --key-in {NONE}"))
-        elif not wiring.missing_secrets(key=True, passphrase=False):
+        elif not keys.missing_secrets(key=True, passphrase=False):
             wants = "one signing key: the environment has one, too, and which of them is meant is never guessed"
             faults.append(Fault(path="--key-file", got=wanted.key_file, wants=wants))
     if (used := wanted.used_keystore()) is not None:
@@ -138,14 +138,14 @@ def _check(wanted: _Wanted, answers: Mapping[str, Any]) -> None:
 
 
 def _missing(wanted: _Wanted) -> list[Fault]:
-    from copytrade import wiring
+    from copytrade.wiring import keys
 
     faults = []
     if wanted.place is None:
         wants = f"{KEYSTORE}, {KEYRING} or {NONE} (for dry runs only)"
         faults.append(Fault(path="--key-in", got="nothing", wants=wants))
     needs_key = wanted.place in (KEYSTORE, KEYRING) and wanted.key_file is None
-    faults += wiring.missing_secrets(key=needs_key, passphrase=wanted.place == KEYSTORE)
+    faults += keys.missing_secrets(key=needs_key, passphrase=wanted.place == KEYSTORE)
     if wanted.path.exists() and not wanted.force:
         wants = "a name that is free, or --force to write over it"
         faults.append(Fault(path="--config", got=f"{wanted.path}, which is there already", wants=wants))
@@ -154,7 +154,7 @@ def _missing(wanted: _Wanted) -> list[Fault]:
 
 def _write(wanted: _Wanted, answers: dict[str, Any]) -> None:
     """Ask for what is missing, then write: the key first, since a configuration without it helps nobody."""
-    from copytrade import wiring
+    from copytrade.wiring import keys
 
     if _interactive():
         _greet(wanted.path)
@@ -163,11 +163,11 @@ def _write(wanted: _Wanted, answers: dict[str, Any]) -> None:
     secret = None if wanted.place == NONE else _fitting_key(wanted.key_file, answers)
     written = setup.document_of(answers, wanted.path.absolute().parent)
     if secret is not None and wanted.place == KEYSTORE:
-        wiring.save_keystore(wanted.keystore, secret, wiring.new_passphrase(print))
+        keys.save_keystore(wanted.keystore, secret, keys.new_passphrase(print))
     elif secret is not None:
-        wiring.save_in_keyring(str(answers["my_address"]), secret)
+        keys.save_in_keyring(str(answers["my_address"]), secret)
     try:
-        wiring.write_file(wanted.path, written, over=wanted.force)
+        keys.write_file(wanted.path, written, over=wanted.force)
     except FileExistsError:
         raise RefusedToStart(f"{wanted.path} has come to be there in the meantime, and is left as it is.") from None
     except OSError as error:
@@ -228,9 +228,9 @@ def _answer_to(question: Question, answers: Mapping[str, Any], *, optional: bool
 
 
 def _ask_place(wanted: _Wanted) -> str:
-    from copytrade import wiring
+    from copytrade.wiring import keys
 
-    trouble = wiring.keyring_trouble()
+    trouble = keys.keyring_trouble()
     print("\nWhere shall the signing key be kept?")
     for line in _PLACES:
         print(f"  {KEYRING}   not to be had: {trouble}" if trouble and line.startswith(f"  {KEYRING}") else line)
@@ -249,15 +249,15 @@ def _ask_place(wanted: _Wanted) -> str:
 
 def _fitting_key(key_file: str | None, answers: dict[str, Any]) -> SecretKey:
     """The signing key, once it fits wallet and signature type; where a person can mend them, they are asked again."""
-    from copytrade import wiring
+    from copytrade.wiring import keys
 
     flags = {name: answers[name] for name in _WALLET if name in answers}
-    secret = wiring.key_from_environment() or (wiring.key_from_file(key_file) if key_file else None)
+    secret = keys.key_from_environment() or (keys.key_from_file(key_file) if key_file else None)
     given = secret is not None
     while True:
         secret = secret or _typed_key()
         print(f"  The key's own address is {secret.address}.")
-        faults = wiring.misfits(secret, answers)
+        faults = keys.misfits(secret, answers)
         if not faults:
             return secret
         if not _interactive():
@@ -275,12 +275,12 @@ def _fitting_key(key_file: str | None, answers: dict[str, Any]) -> SecretKey:
 
 
 def _typed_key() -> SecretKey:
-    from copytrade import wiring
+    from copytrade.wiring import keys
 
     print("\nThe key that signs for this wallet: 64 hexadecimal digits, as wallets export it.")
     for tries_left in range(TRIES - 1, -1, -1):
         try:
-            return wiring.key_from_prompt()
+            return keys.key_from_prompt()
         except RefusedToStart as error:
             if not tries_left:
                 raise

@@ -63,10 +63,10 @@ def _address(text: str) -> str:
 
 
 async def _history(wallet: str, out: Path, urls: dict[str, str], version: int, since: Decimal) -> None:
-    from copytrade import wiring
+    from copytrade.wiring import tapes
 
-    async with wiring.tape_services(**urls, version=version) as asked:
-        count, differing, notes = await wiring.record_history(asked, wallet, out, since=since)
+    async with tapes.tape_services(**urls, version=version) as asked:
+        count, differing, notes = await tapes.record_history(asked, wallet, out, since=since)
     lines = [f"{out}: {count:,} records"]
     lines += [f"  {note}" for note in notes]
     lines += [f"  {one.token_key}   replayed {one.replayed}   today {one.today}" for one in differing]
@@ -76,7 +76,7 @@ async def _history(wallet: str, out: Path, urls: dict[str, str], version: int, s
 async def _watch(
     wallet: str, out: Path, urls: dict[str, str], version: int, poll: Decimal, seconds: float | None
 ) -> None:
-    from copytrade import wiring
+    from copytrade.wiring import tapes
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -99,7 +99,7 @@ async def _watch(
         except TimeoutError:
             pass
 
-    async with wiring.tape_services(**urls, version=version) as asked:
-        await wiring.record(asked, wallet, out, interval=poll, stopped=stop.is_set, watch=watch, wait=wait)
+    async with tapes.tape_services(**urls, version=version) as asked:
+        await tapes.record(asked, wallet, out, interval=poll, stopped=stop.is_set, watch=watch, wait=wait)
     for seen in last:
         show(f"{out}: {seen.polls:,} polls, {seen.missed:,} of them not whole, {seen.records:,} records\n")

@@ -29,7 +29,7 @@ from copytrade.app.watching import Seen, Started, Stopped, Watcher, Watchers
 from copytrade.domain.model import Decision, Snapshot
 
 if TYPE_CHECKING:
-    from copytrade.wiring import Run
+    from copytrade.wiring.running import Run
 
 JITTER_SHARE = 20  # a cycle starts late by up to a twentieth of the poll interval
 
@@ -67,24 +67,24 @@ with_flags(run)
 
 
 async def _run(config: Config, dry: bool, yes: bool, keystore: Path | None, wanted: Wanted) -> None:
-    from copytrade import wiring
+    from copytrade.wiring import keys, running, telling
 
     screen = screen_of(wanted)
-    wiring.set_up_logging(level=screen.log_level, form=screen.log_form, stream=screen.log_stream)
+    telling.set_up_logging(level=screen.log_level, form=screen.log_form, stream=screen.log_stream)
     try:
-        with wiring.listeners(config) as others:
-            signer = None if dry else wiring.signer_for(config, keystore)
+        with telling.listeners(config) as others:
+            signer = None if dry else keys.signer_for(config, keystore)
             approve = None if dry else _asking(yes, screen)
-            async with wiring.opened(config, signer, approve=approve) as ready:
+            async with running.opened(config, signer, approve=approve) as ready:
                 await _follow(ready, config, dry=dry, screen=screen, others=others)
     finally:
         screen.close()
         # What is said from here on, a fault of ours that ends the run, would be lost there.
-        wiring.set_up_logging(level="error", form=screen.log_form)
+        telling.set_up_logging(level="error", form=screen.log_form)
 
 
 async def _follow(ready: Run, config: Config, *, dry: bool, screen: Screen, others: tuple[Watcher, ...]) -> None:
-    from copytrade import wiring
+    from copytrade.wiring import running
 
     stop = asyncio.Event()
     _listen_to_signals(stop, screen)
@@ -107,7 +107,7 @@ async def _follow(ready: Run, config: Config, *, dry: bool, screen: Screen, othe
             stop=stop,
             poll_interval_sec=config.poll_interval_sec,
             watch=watch,
-            jitter=wiring.jitter(config.poll_interval_sec / JITTER_SHARE),
+            jitter=running.jitter(config.poll_interval_sec / JITTER_SHARE),
             once=screen.once,
             cancel_on_stop=config.on_stop == CANCEL,
         )

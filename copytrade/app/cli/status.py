@@ -55,11 +55,11 @@ def status(
 
 def _look(places: Places) -> Status:
     """Raises BadInput where nothing was found."""
-    from copytrade import wiring
     from copytrade.app.status import status_of
+    from copytrade.wiring import looking
 
     try:
-        found = wiring.found_at(places.state_path, places.journal_dir)
+        found = looking.found_at(places.state_path, places.journal_dir)
     except OSError as error:
         fault = Fault(
             path=str(error.filename or places.state_path), got=error.strerror or "nothing", wants="to be read"

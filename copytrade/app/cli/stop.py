@@ -25,7 +25,7 @@ from copytrade.errors import BadInput, CopytradeError, Fault
 
 if TYPE_CHECKING:
     from copytrade.domain.memory import OwnOrder
-    from copytrade.wiring import Stop
+    from copytrade.wiring.looking import Stop
 
 NOTHING_STOPPED = "NOTHING WAS STOPPED"
 LIFT = '"copytrade stop --lift"'
@@ -45,9 +45,9 @@ def stop(
     The run itself goes on, looks, and decides; every token has the reason STOPPED. To end the run as well, stop its
     process (Ctrl-C or SIGTERM). Exit codes: 0 done, 2 wrong usage, 1 not (yet) confirmed.
     """
-    from copytrade import wiring
+    from copytrade.wiring import looking
 
-    found = wiring.stop_of(_state_path(config, state))
+    found = looking.stop_of(_state_path(config, state))
     if lift:
         _lift(found)
         return
