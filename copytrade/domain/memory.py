@@ -402,7 +402,8 @@ def _changed(
         if after is before and before.standing is not Standing.SETTLED:
             continue
         unfolded = after.unfolded
-        if unfolded != before.unfolded:
+        # A fill and a failure that are learned together cancel out in the sums: the ledger moved all the same.
+        if unfolded != before.unfolded or after.failed != before.failed:
             base = bases[after.token_key]
             avg_price = _average(base, _believed(base, after.token_key, orders), after, unfolded - before.unfolded)
             bases[after.token_key] = base_evolved(base, moved_at=now, avg_price=avg_price)
