@@ -134,6 +134,25 @@ def test_a_purchase_that_failed_is_taken_out_of_the_average() -> None:
     assert ledgers(memory)["0xc:0"].avg_price == Decimal("0.6")
 
 
+def test_a_fill_that_is_learned_with_a_failure_moves_the_ledger() -> None:
+    """Seed 31: half of an order failed while the other half filled, so that the sums did not change, nor when they did.
+
+    The ledger was taken to be quiet sooner than settle_timeout_sec after its last fill.
+    """
+    order = OwnOrder(
+        order_id="0xa", token_key="0xc:0", token_id="1", side=Side.BUY, price=Decimal("0.5"), size=Decimal(10),
+        ts=Decimal(100), expiration=Decimal(290), standing=Standing.OPEN, matched=Decimal(5), traded=Decimal(5),
+    )  # fmt: skip
+    memory = Memory(orders={"0xa": order}, bases={"0xc:0": Base(base=Decimal(0), moved_at=Decimal(120))})
+    evidence = Evidence(
+        asked_at=Decimal(140), listed={}, looked_up={"0xa": Sighting(resting=False, matched=Decimal(10))},
+        trades={"0xa": Traded(traded=Decimal(5), failed=Decimal(5), confirmed=Decimal(5))},
+    )  # fmt: skip
+    ledger = ledgers(observed(memory, evidence, now=Decimal(140), policy=Policy()))["0xc:0"]
+    assert ledger.bought == 5
+    assert ledger.moved_at == 140
+
+
 def _filled(memory: Memory, order_id: str, side: Side, price: str, shares: int) -> Memory:
     """An order of so many shares is found to be filled to the end."""
     order = OwnOrder(
