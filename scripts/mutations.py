@@ -211,7 +211,14 @@ def _alternatives(spot: Spot) -> Iterator[tuple[str, ast.AST]]:
             yield "statement left out", ast.Pass()
         case ast.Assign([ast.Name(name)]) if name in spot.bound:
             yield "statement left out", ast.Pass()
-        case ast.Assign([ast.Subscript()]) | ast.Expr() | ast.Continue() | ast.Break() | ast.Delete() | ast.Raise():
+        case (
+            ast.Assign([ast.Subscript() | ast.Attribute()])
+            | ast.Expr()
+            | ast.Continue()
+            | ast.Break()
+            | ast.Delete()
+            | ast.Raise()
+        ):
             yield "statement left out", ast.Pass()
 
 

@@ -68,6 +68,32 @@ def test_what_a_day_has_cost_and_made(story, end):
     assert told(*story) == tuple(D(number) for number in end)
 
 
+@pytest.mark.parametrize(
+    ("held", "prices", "kept"),
+    [
+        ({KEY: "1"}, {KEY: "0.4"}, {KEY: "0.4"}),
+        ({KEY: "0.01"}, {KEY: "0.4"}, {KEY: "0.4"}),
+        ({KEY: "0"}, {KEY: "0.4"}, {}),  # what is not held is in no book
+        ({KEY: "-1"}, {KEY: "0.4"}, {}),
+        ({KEY: "1"}, {}, {KEY: "0.5"}),  # the last known price stands
+        ({OTHER: "1"}, {}, {}),  # nobody ever told one
+        ({KEY: "1", OTHER: "2"}, {KEY: "0.4", OTHER: "0.3"}, {KEY: "0.4", OTHER: "0.3"}),
+        ({KEY: "0", OTHER: "2"}, {OTHER: "0.3"}, {OTHER: "0.3"}),
+    ],
+)
+def test_at_which_prices_the_books_stand(held, prices, kept):
+    def numbers(texts):
+        return {key: D(text) for key, text in texts.items()}
+
+    books = Day(start=NOON - 43200, prices={KEY: D("0.5")})
+    assert marked(books, numbers(held), numbers(prices), NOON).prices == numbers(kept)
+
+
+def test_a_fill_leaves_the_prices_of_other_tokens():
+    books = Day(start=NOON - 43200, prices={OTHER: D("0.3")})
+    assert filled(books, KEY, Side.BUY, D("0.5"), D(10), NOON).prices == {OTHER: D("0.3"), KEY: D("0.5")}
+
+
 class TestWhenADayBegins:
     YESTERDAY = Day(start=NOON - 43200, spent=D(5), result=D(-3), prices={KEY: D("0.5")})
 
@@ -127,7 +153,7 @@ class TestPrices:
                 books={} if book is None else {"111": Book(**{name: D(price) for name, price in book.items()})},
                 ledgers={KEY: Ledger(base=D(5))},
             )
-        ).get(KEY)
+        ).get(KEY, "unknown")
 
     def test_the_feed_first(self):
         book = {"best_bid": "0.4", "best_ask": "0.6", "last_trade_price": "0.45"}
@@ -137,7 +163,7 @@ class TestPrices:
         assert self.of(book={**book, "last_trade_price": "0"}) == D("0.5")
 
     def test_what_was_paid_is_no_price(self):
-        assert self.of(mine={"avg_price": D("0.3")}, target={"avg_price": D("0.3")}) is None
+        assert self.of(mine={"avg_price": D("0.3")}, target={"avg_price": D("0.3")}) == "unknown"
 
     def test_a_resolved_outcome_is_worth_what_the_feed_says(self):
         assert self.of(mine={"redeemable": True}) == 0

@@ -2,9 +2,10 @@
 
 import pytest
 
-from copytrade.domain.desired import polls_to_shrink
+from copytrade.domain.desired import average_prices, poll_of, polls_that_count, polls_to_shrink, want_of
+from copytrade.domain.model import Position, Positions
 from copytrade.domain.policy import Policy
-from tests.domain.notation import decision, wanted
+from tests.domain.notation import decision, plain, wanted
 from tests.strategies import D
 
 
@@ -78,6 +79,40 @@ def test_a_row_of_size_0_is_no_token_of_a_poll():
     assert polls_to_shrink(none, [one], twice) == 4
     assert polls_to_shrink(none, [none], twice) == 2
     assert polls_to_shrink(one, [], twice) == 2
+
+
+def test_what_is_listed_with_0_is_not_held():
+    rows = [
+        Position(token_key=f"0x{name}:0", condition_id=f"0x{name}", outcome_index=0, size=D(size), avg_price=D("0.4"))
+        for name, size in (("a", "0"), ("b", "0.000001"), ("c", "1"))
+    ]
+    assert poll_of(Positions(positions=tuple(rows))) == {"0xb:0": D("0.000001"), "0xc:0": D(1)}
+    assert average_prices(Positions(positions=tuple(rows))) == {f"0x{name}:0": D("0.4") for name in "abc"}
+
+
+@pytest.mark.parametrize(
+    ("latest", "history", "want"),
+    [
+        ({"a": "100"}, [{"a": "100"}, {"a": "50"}], "100..100, latest 100"),
+        ({"a": "50"}, [{"a": "100"}], "50..100, latest 50"),
+        ({}, [{"a": "100"}], "0..100, latest 0"),
+        ({"a": "100"}, [], "100..100, latest 100"),
+        ({"a": "33.337"}, [{"a": "44.449"}], "33.33..44.44, latest 33.33"),
+        ({"b": "1"}, [{"b": "1"}], "0..0, latest 0"),  # nobody lists it
+    ],
+)
+def test_the_three_numbers_of_a_want(latest, history, want):
+    def poll(sizes):
+        return {key: D(size) for key, size in sizes.items()}
+
+    polls = polls_that_count(poll(latest), [poll(sizes) for sizes in history], Policy())
+    lo, hi, now = (plain(number) for number in want_of("a", polls, D(1)))
+    assert f"{lo}..{hi}, latest {now}" == want
+
+
+def test_by_the_latest_poll_alone_where_growth_needs_two():
+    polls = polls_that_count({"a": D(100)}, [{"a": D(50)}], Policy(polls_to_grow=2))
+    assert [plain(number) for number in want_of("a", polls, D("0.5"))] == ["25", "50", "50"]
 
 
 @pytest.mark.parametrize(

@@ -165,9 +165,10 @@ class TestAnOrderOnATokenThatNothingElseKnows:
     def test_is_only_expired(self):
         decided = plan(unknown(order("a", 90), order("b", 91), order("c", 1)))
         assert [(action.order_id, action.reason) for action in decided.cancels] == [("b", CancelReason.EXPIRED)]
-        assert [(each.token_key, each.token_id, each.reason) for each in decided.decisions] == [
-            (None, "999", Reason.UNRESOLVED)
-        ]
+        (each,) = decided.decisions
+        assert (each.token_key, each.token_id, each.reason) == (None, "999", Reason.UNRESOLVED)
+        assert (each.want_lo, each.want_hi, each.desired, each.lo, each.hi, each.delta) == (D(0),) * 6
+        assert (each.ref_price, each.warning) == (None, "")
 
     def test_stands_behind_the_tokens_that_are_known(self):
         facts = evolve(snapshot("hold 1"), open_orders={"999": (order("a", 1),), "1": (order("b", 1),)})
@@ -269,6 +270,17 @@ def test_safe_mode_on_incomplete_facts(facts, safe):
     assert plan(snap).mode is (Mode.SAFE if safe else Mode.NORMAL)
 
 
+@pytest.mark.parametrize(("facts", "mode"), [({}, Mode.NORMAL), ({"orders_ok": False}, Mode.SAFE)])
+def test_a_stop_takes_everything_down_whatever_the_mode_is(facts, mode):
+    world = "A: want 100, book 0.49/0.51, live BUY 5 @ 0.4 #a | B: want 9, live SELL 5 @ 0.6 #b"
+    decided = plan(evolve(snapshot(world), stopped=True, **facts))
+    assert decided.mode is mode
+    assert [cancel.order_id for cancel in decided.cancels] == ["a", "b"]
+    assert not decided.places
+    assert {each.reason for each in decided.decisions} == {Reason.STOPPED}
+    assert tokens_to_quote(evolve(snapshot(world), stopped=True, **facts)) == ()
+
+
 def test_numbers_are_computed_as_usual_in_safe_mode():
     world = "want 100, hold 60..80, book 0.49/0.51"
     usual, safe = decision(world), decision(f"safe, {world}")
@@ -303,6 +315,10 @@ def test_numbers_are_computed_as_usual_in_safe_mode():
         ("want 100 | B: hold 30, redeemable", "10"),
         ("want 100 | B: hold 30, no id", "10"),
         ("B: want 100 | A: want 100", "10 11"),  # in a fixed order
+        # a band below one share, and what is held of less than one
+        ("want 0.8, deadband 0.5, slice 1..25 | B: hold 0.4", "10 11"),
+        ("want 0, hold 0.8, deadband 0.5, slice 1..25 | B: hold 0.4", "10"),
+        ("want 0, hold 0.5, deadband 0.5, slice 1..25", ""),
     ],
 )
 def test_tokens_to_quote(world, ids):

@@ -266,6 +266,40 @@ STEP_5_PRICE = [
     ("want 0, hold 100, book 0.99/-", "nothing: NO_ROOM"),
 ]
 
+SMALL = "deadband 0.5, slice 0.1..25, min 0.1"
+SMALL_GAPS = [  # a band below one share: nothing in the rules is about whole ones
+    (f"want 10.8, hold 10, {BOOK}, {SMALL}", "BUY 0.8 @ 0.49"),
+    (f"want 9.2, hold 10, {BOOK}, {SMALL}", "SELL 0.8 @ 0.51"),
+    (f"want 0, hold 0.8, {BOOK}, {SMALL}", "SELL 0.8 @ 0.51"),
+    (f"want 10.8, hold 10, {BOOK}, {SMALL}, live BUY 0.8 @ 0.48 age 91", "cancel live EXPIRED: SETTLING"),
+    (f"want 11.7, hold 10, {BOOK}, {SMALL}, live BUY 0.9 @ 0.48 age 91", "cancel live EXPIRED; BUY 0.8 @ 0.49"),
+    (f"want 8.3, hold 10, {BOOK}, {SMALL}, live SELL 0.9 @ 0.6 age 91", "cancel live EXPIRED; SELL 0.8 @ 0.51"),
+    (f"want 0, hold 0.8, {BOOK}, {SMALL}, live SELL 0.1 @ 0.6 age 91", "cancel live EXPIRED: SETTLING"),
+    (f"want 10.8, hold 10, {BOOK}, {SMALL}, live SELL 5 @ 0.6", "cancel live WRONG_SIDE; BUY 0.8 @ 0.49"),
+    (f"want 9.2, hold 10, {BOOK}, {SMALL}, live BUY 5 @ 0.48", "cancel live WRONG_SIDE; SELL 0.8 @ 0.51"),
+    (f"want 10.8, hold 10, {BOOK}, {SMALL}, cash 0.02", "nothing: NO_CASH"),
+    (f"want 0, hold 10, {BOOK}, deadband 0.5, slice 1..25, min 1, foreign SELL 10 @ 0.7", "nothing: DUST"),
+    (f"want 0, hold 10, {BOOK}, deadband 0.5, slice 1..25, min 1, foreign SELL 9 @ 0.7", "SELL 1 @ 0.51"),
+    # what the first takes is what it costs, be it less than 1 pUSD, and not less than it pays
+    (f"B: want 1.5, {BOOK}, min 0.1 | A: want 0.8, {BOOK}, {SMALL}, cash 1", "A BUY 0.54 @ 0.49 | B BUY 1.5 @ 0.49"),
+    (
+        "B: want 12, book 0.4/0.6 | A: want 10, book 0.4/0.6, total 10, taker",
+        "A nothing: TOTAL_CAP | B BUY 12 @ 0.6 taking",
+    ),
+    # hands off, and counted all the same; what is resolved is not
+    (
+        f"A: hold 18, {BOOK}, blacklisted | B: want 10, {BOOK}, copied, total 10",
+        "A nothing: BLACKLISTED | B nothing: TOTAL_CAP",
+    ),
+    (f"A: hold 18, {BOOK}, redeemable | B: want 10, {BOOK}, total 5", "A nothing: REDEEMABLE | B BUY 10 @ 0.49"),
+]
+
+
+@pytest.mark.parametrize(("world", "what"), SMALL_GAPS)
+def test_small_gaps_and_small_sums(world, what):
+    assert outcome(world) == what
+
+
 REASONS = [
     # safe mode cancels what is expired, and nothing else
     (f"safe, want 100, {BOOK}", "nothing: SAFE_MODE"),
