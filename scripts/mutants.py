@@ -125,11 +125,12 @@ class _Run:
         # In a process of its own, so that this one stays as it is: with nothing of ours imported.
         session = self._fork(SESSION, lambda *_: self._in_session(inside), quiet=False)
         try:
-            if os.waitpid(session, 0)[1] or self._notes(SESSION)[-1].startswith(FAULT):
-                sys.exit(self._notes(SESSION)[-1])
+            status = os.waitpid(session, 0)[1]
         except BaseException:
             os.kill(session, signal.SIGTERM)
             raise
+        if status or self._notes(SESSION)[-1].startswith(FAULT):
+            sys.exit(self._notes(SESSION)[-1])
         self.fates |= {index: self._notes(index)[-1] for index in inside}
         self._pool([index for index in todo if index not in inside], self._from_scratch, "outside of functions")
 
@@ -302,7 +303,7 @@ def _put_in(mutant: Mutant) -> None:
     found: object = sys.modules[mutant.module]
     for name in changed[0]:
         found = vars(found)[name]
-    function = found.fget if isinstance(found, property) else found
+    function = inspect.unwrap(found.fget if isinstance(found, property) else found)  # type: ignore[arg-type]
     assert isinstance(function, FunctionType)
     function.__code__ = changed[1]
     for module in [module for name, module in sys.modules.items() if name.startswith("copytrade.domain")]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from attrs import evolve
 
-from copytrade.domain.exposure import needs_witness, restarts_from
+from copytrade.domain.exposure import exposure, needs_witness, restarts_from
 from copytrade.domain.plan import plan, tokens_to_witness
 from tests.domain.notation import held, key_of, snapshot
 
@@ -37,6 +37,8 @@ from tests.domain.notation import held, key_of, snapshot
         ("feed 54.98, ledger 60+20-5 age 0", "49.98..75"),
         ("feed 80.02, ledger 60+20 age 0", "80..100.02"),
         ("feed 200, ledger 60+20-5 age 0", "75..220"),
+        ("feed 85, ledger 60+20-5 age 0", "75..105"),  # base + bought + sold, and base - bought - sold
+        ("feed 35, ledger 60+20-5 age 0", "30..75"),
         ("feed 10, ledger 60+20-5 age 0", "5..75"),
         ("ledger 100-20 age 0", "0..80"),  # gone from the list, and lo is never below 0
         # quiet: settle_timeout_sec without an own fill, and still P is not L
@@ -88,6 +90,33 @@ from tests.domain.notation import held, key_of, snapshot
 )
 def test_exposure(world, interval):
     assert held(world) == interval
+
+
+@pytest.mark.parametrize(
+    ("reported", "ledger", "witness", "unsure"),
+    [
+        ("80", None, None, "0"),
+        ("80", "60+20 age 0", None, "0"),
+        ("80.01", "60+20 age 0", None, "0.01"),  # a fill of a cent may not have reached the feed
+        ("79.99", "60+20 age 0", None, "0"),
+        ("60", "60+20 age 0", None, "0"),
+        ("200", "60+20 age 0", None, "0"),
+        ("60", "60+20 age 300", "60", "0"),
+        ("60", "60+20 age 300", "59.99", "0.01"),
+        ("60", "60+20 age 300", "60.01", "0"),
+        ("60", "60+20 age 300", "80", "0"),
+    ],
+)
+def test_what_of_it_is_unsure_to_the_cent(reported, ledger, witness, unsure):
+    clauses = [f"feed {reported}", ledger and f"ledger {ledger}", witness and f"witness {witness}"]
+    facts = snapshot(", ".join(filter(None, clauses)))
+    key, doubts = key_of("A"), snapshot("doubt BUY 10 @ 0.5").in_doubt["10"]
+    told = (Decimal(reported), facts.ledgers.get(key))
+    held = exposure(*told, (), facts.witnesses.get(key), now=facts.now, policy=facts.policy)
+    assert held.unsure == Decimal(unsure)
+    if witness is None:
+        in_doubt = exposure(*told, doubts, now=facts.now, policy=facts.policy)
+        assert (in_doubt.lo, in_doubt.hi, in_doubt.unsure) == (held.lo, held.hi + 10, held.unsure)
 
 
 def test_a_moment_near_the_epoch_is_long_ago_too_where_moved_at_is_left_out():

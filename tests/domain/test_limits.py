@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copytrade.domain.limits import left_today, seconds_of
-from copytrade.domain.model import Today
+from copytrade.domain.limits import left_today, market_stops, seconds_of
+from copytrade.domain.model import Position, Today
 from copytrade.domain.policy import Policy
 from tests.domain.notation import outcome
 
@@ -162,6 +162,24 @@ def test_a_date_is_read_as_the_calendar_has_it(moment):
 )
 def test_what_is_no_date_says_nothing(text):
     assert seconds_of(text) is None
+
+
+@pytest.mark.parametrize(
+    ("row", "policy", "reason"),
+    [
+        ({}, {"allow_markets": ("*",)}, "MARKET_DENIED"),  # a market without a name is none that anybody allowed
+        ({}, {"deny_markets": ("*",)}, None),
+        ({"slug": "a"}, {"allow_markets": ("*",)}, None),
+        ({"end_date": "1970-01-01T02:00:00Z"}, {"min_hours_to_end": D(2)}, None),  # to the second
+        ({"end_date": "1970-01-01T01:59:59Z"}, {"min_hours_to_end": D(2)}, "ENDS_SOON"),
+        ({}, {"min_hours_to_end": D(2)}, "ENDS_SOON"),
+        ({"end_date": "1970-01-01"}, {}, None),
+    ],
+)
+def test_which_market_stops_us(row, policy, reason):
+    position = Position(token_key="0xc1:0", condition_id="0xc1", outcome_index=0, size=D(1), **row)
+    found = market_stops([None, position], D(0), Policy(**policy))
+    assert (found.value if found else None) == reason
 
 
 @pytest.mark.parametrize(
