@@ -118,10 +118,10 @@ def _strikes(text: str) -> frozenset[Strike]:
 
 
 def _tell(recipe: Recipe, smallest: bool) -> int:
-    if smallest:
+    outcome = recipe.run()
+    if smallest and outcome.violation:
         print(story_of(recipe))
         return 1
-    outcome = recipe.run()
     print(*outcome.story, outcome.violation or f"all is well after {outcome.converged_in} calm cycles", sep="\n")
     return 1 if outcome.violation else 0
 

@@ -290,7 +290,8 @@ class Oracle:
 
     def cancels(self, order_ids: Collection[str]) -> None:
         """The program cancels these now."""
-        if strange := set(order_ids) - self.sent.keys():
+        # An intent that was saved and never sent is ours too, and the exchange has never heard of it.
+        if strange := (set(order_ids) - self.sent.keys()) & self._exchange.orders.keys():
             raise Violation(f"orders that are not ours are cancelled: {sorted(strange)}")
 
     def _may_sell(self, order: SignedOrder) -> None:

@@ -194,7 +194,8 @@ class Run:
         self.state.may_be_broken = False
         known = bool(self.disk.certain("state.json"))
         lost = known and self._loses_state()
-        self.oracle.new_life(lost_state=lost or (not known and self.journal.exists()))
+        there = "state.json" in self.disk.names  # perhaps without having been synced
+        self.oracle.new_life(lost_state=lost or (not there and self.journal.exists()))
         self.oracle.begin_cycle()
         start = start_from(
             self.state, self.policy, name="state.json", journal_exists=self.journal.exists(), now=self.clock.now()
