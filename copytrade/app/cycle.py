@@ -490,7 +490,7 @@ class Trader:
             return []
         quiet = set(wanted_books) - snapshot.open_orders.keys() - snapshot.in_doubt.keys()
         due = []
-        for key in keys_of(snapshot):
+        for key in sorted(keys_of(snapshot)):
             token_id = snapshot.token_map.get(key)
             if token_id not in quiet:
                 continue

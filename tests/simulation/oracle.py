@@ -125,6 +125,11 @@ class Oracle:
         self._saved_holds: dict[str, tuple[Decimal, Decimal]] = {}
         self._nothing_before = ZERO
         self._keys: dict[str, str] = {}
+        self._token_ids = {
+            f"{market.condition_id}:{index}": outcome.token_id
+            for market in world.exchange.markets.values()
+            for index, outcome in enumerate(market.outcomes)
+        }
         self._costs_known = True
         self._days: dict[int, Decimal] = {}  # pUSD that the BUYs of each UTC day have cost
         self._saving = False
@@ -132,8 +137,11 @@ class Oracle:
 
     # -- lives and cycles ---------------------------------------------------------------------------------------------
 
-    def new_life(self, *, lost_state: bool) -> None:
-        """The program starts from what was saved; `lost_state`: from a backup, or from nothing."""
+    def new_life(self, *, lost_state: bool, traces: bool) -> None:
+        """The program starts from what was saved; `lost_state`: from a backup, or from nothing.
+
+        Without `traces` (no backup, no journal) it can't tell that from its first start, if the exchange shows none.
+        """
         self._memory = None
         holds = dict(self._saved_holds)
         if self._saving:  # the file may be as it was before, or after
@@ -151,7 +159,8 @@ class Oracle:
         if lost_state:
             self._open.clear()
             self._costs_known = False  # until the feed tells what everything has cost
-            self._nothing_before = self._exchange.now + self._policy.fill_grace_sec
+            if traces:
+                self._nothing_before = self._exchange.now + self._policy.fill_grace_sec
 
     def begin_cycle(self) -> None:
         self._cycle = _Cycle()
@@ -226,8 +235,11 @@ class Oracle:
         complete = positions.ok and not positions.incomplete
         self._cycle.complete[wallet] = complete
         if wallet == self._me and complete and not self._costs_known:
-            rows = {row.token_id: row.size for row in positions.positions}
-            self._costs_known = all(rows.get(one, ZERO) == held for one, held in self._wallet.shares.items())
+            rows = {self._token_ids[row.token_key]: row for row in positions.positions}
+            told = {token_id: row.size for token_id, row in rows.items()}
+            self._costs_known = all(told.get(one, ZERO) == held for one, held in self._wallet.shares.items())
+            if self._costs_known:  # and from here on the feed's averages are what was paid
+                self._held = {one: _Held(shares=row.size, cost=row.size * row.avg_price) for one, row in rows.items()}
         if wallet == self._leader and complete:
             self._polls.append(_Poll(sizes={row.token_key: row.size for row in positions.positions}))
 
@@ -422,6 +434,8 @@ class Oracle:
         if side is Side.BUY:
             self._days[int(trade.match_time // 86400)] -= size * trade.price
         held = self._held[trade.token_id]
+        if side is Side.SELL and held.shares > 0:
+            cost = -held.cost * size / held.shares  # what comes back counts as what is there does
         held.shares += -size if side is Side.BUY else size
         held.cost = max(held.cost - cost, ZERO)
         self._failures[trade.trade_id] = _Failure(token_id=trade.token_id, side=side, size=size, cost=cost)

@@ -195,7 +195,8 @@ class Run:
         known = bool(self.disk.certain("state.json"))
         lost = known and self._loses_state()
         there = "state.json" in self.disk.names  # perhaps without having been synced
-        self.oracle.new_life(lost_state=lost or (not there and self.journal.exists()))
+        traces = there or "state.json.bak" in self.disk.names or self.journal.exists()
+        self.oracle.new_life(lost_state=lost or not there, traces=traces)
         self.oracle.begin_cycle()
         start = start_from(
             self.state, self.policy, name="state.json", journal_exists=self.journal.exists(), now=self.clock.now()
