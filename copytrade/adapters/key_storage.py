@@ -142,7 +142,10 @@ def keyring_trouble() -> str:
         keyring = importlib.import_module("keyring")
     except ImportError:
         return "the extra is not installed: pip install 'copytrade[keyring]'"
-    found = keyring.get_keyring()
+    try:
+        found = keyring.get_keyring()
+    except OSError as error:  # its own settings cannot be read
+        return f"its settings can't be read ({error.strerror})"
     return "" if found.priority > 0 else "there is none on this system"
 
 

@@ -245,7 +245,7 @@ def _from_keyring(wallet: str) -> SecretKey:
         found = keyring.get_password(KEYRING_SERVICE, wallet) or keyring.get_password(KEYRING_SERVICE, wallet.lower())
     except errors.NoKeyringError:
         raise RefusedToStart(_no_key(wallet, "there is none on this system")) from None
-    except errors.KeyringError as error:
+    except (errors.KeyringError, OSError) as error:  # OSError: its own settings cannot be read
         trouble = type(error).__name__
     if trouble:
         raise RefusedToStart(

@@ -138,9 +138,14 @@ class StateLock:
 
 
 def was_used(path: Path) -> bool:
-    """Has a run ever kept a state under this name?"""
+    """Has a run ever kept a state under this name? Where nobody can tell (its folder may not be read), it may have."""
     state = real_path(path)
-    return any(state.with_name(state.name + end).is_file() for end in ("", ".bak", ".lock"))
+    try:
+        if state.exists() and not state.is_file():  # a folder, a device: a run refuses to start on it
+            return False
+        return any(state.with_name(state.name + end).is_file() for end in ("", ".bak", ".lock"))
+    except OSError:
+        return True
 
 
 def _move_aside(path: Path) -> str:

@@ -24,9 +24,9 @@ _TRIED_BYTES = 4096  # a full disk takes an empty file all the same
 def folder_facts(folder: Path) -> Folder:
     """Can files be written there, or where it would be made, and how much room is there?"""
     there = real_path(folder)
-    while not there.exists() and there != there.parent:
-        there = there.parent
     try:
+        while not there.exists() and there != there.parent:
+            there = there.parent
         if not there.is_dir():
             return Folder(path=str(folder), trouble=f"{there} is not a folder")
         free = shutil.disk_usage(there).free
@@ -43,8 +43,11 @@ def in_use(state_path: Path) -> str:
     """Who uses this state, in words; "" where nobody does. The lock is held for no longer than the look takes."""
     path = real_path(state_path)
     lock_path = path.with_name(path.name + ".lock")
-    if not lock_path.exists():
-        return ""
+    try:
+        if not lock_path.exists():
+            return ""
+    except OSError:
+        return ""  # the folder's own check says what is wrong with it
     holder = holder_of(state_path)
     if holder.held:
         who = "another copytrade" if holder.pid is None else f"another copytrade (process {holder.pid})"

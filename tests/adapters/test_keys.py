@@ -320,6 +320,11 @@ class TestFromTheKeyring:
         text = refusal(lambda: load({}))
         assert text.startswith("The system keyring did not answer (KeyringLocked): unlock it")
 
+    def test_one_whose_settings_cannot_be_read_is_said(self, ring):
+        ring({}, PermissionError(13, "Permission denied"))
+        text = refusal(lambda: load({}))
+        assert text.startswith("The system keyring did not answer (PermissionError)")
+
     @pytest.mark.parametrize("blank", [{}, {"COPYTRADE_PRIVATE_KEY": "  ", "COPYTRADE_KEYSTORE": ""}])
     def test_no_key_at_all_names_the_three_ways(self, blank):
         assert refusal(lambda: load(dict(blank))) == (

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from copytrade.adapters.state_file import DiskStateFile, StateLock
+from copytrade.adapters.state_file import DiskStateFile, StateLock, was_used
 from copytrade.app.ports import StateFile
 from copytrade.errors import RefusedToStart
 from tests.adapters.failing_disk import Died, FailingDisk
@@ -341,6 +341,18 @@ class TestOneProcessAtATime:
         (tmp_path / "file").touch()
         with pytest.raises(RefusedToStart, match=r"cannot be kept there .*\n.*--state"):
             StateLock(tmp_path / "file" / "state.json").__enter__()
+
+
+@pytest.mark.parametrize(("there", "used"), [("", True), (".bak", True), (".lock", True), (".stop", False)])
+def test_a_state_was_used_where_a_run_left_a_file_of_it(there, used, tmp_path):
+    (tmp_path / f"state.json{there}").touch()
+    assert was_used(tmp_path / "state.json") is used
+
+
+def test_a_folder_was_never_used_though_a_start_that_was_refused_left_its_lock(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data.lock").touch()
+    assert not was_used(tmp_path / "data")
 
 
 @pytest.fixture

@@ -23,6 +23,9 @@ class TestFolders:
         assert "is not a folder" in folder_facts(tmp_path / "file").trouble
         assert "is not a folder" in folder_facts(tmp_path / "file" / "below").trouble
 
+    def test_one_that_cannot_be_looked_at_is_trouble(self, tmp_path):
+        assert folder_facts(tmp_path / ("no" * 150)).trouble == "File name too long"
+
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
     def test_one_that_may_not_be_written_is_trouble(self, tmp_path):
         tmp_path.chmod(0o500)
@@ -41,6 +44,9 @@ class TestTheLock:
     def test_is_free_and_makes_no_file_where_nobody_ever_locked(self, tmp_path):
         assert in_use(tmp_path / "state.json") == ""
         assert list(tmp_path.iterdir()) == []
+
+    def test_one_that_cannot_be_looked_at_is_the_folders_trouble(self, tmp_path):
+        assert in_use(tmp_path / ("no" * 150)) == ""
 
     def test_is_held_while_it_is_held_and_can_be_taken_afterwards(self, tmp_path):
         path = tmp_path / "state.json"

@@ -9,6 +9,7 @@ import pytest
 from copytrade.app import cli
 
 LEADER, ME = "0x" + "1e" * 20, "0x" + "2f" * 20
+UNREADABLE = "no" * 150 + ".json"  # longer than a name may be: nobody can look whether it is there
 WALLETS = ("--target", LEADER, "--my-address", ME)
 
 # What is typed, the exit code, and words that the message has.
@@ -50,6 +51,9 @@ TABLE: list[tuple[str, int, list[str]]] = [
     ("stop", 2, ["NOTHING WAS STOPPED", "--state"]),
     ("stop --config nowhere.json", 2, ["NOTHING WAS STOPPED", "nowhere.json"]),
     ("stop --config list.json", 2, ["NOTHING WAS STOPPED", "list.json"]),
+    ("stop --state .", 2, ["NOTHING WAS STOPPED"]),
+    (f"stop --state {UNREADABLE}", 1, ["NOTHING WAS STOPPED", "File name too long", "SIGTERM"]),
+    (f"stop --lift --state {UNREADABLE}", 1, ["File name too long", "stopped still"]),
     # status
     ("status", 2, ["none at state.json", "none in journal", "--config"]),
     ("status --config nowhere.json", 2, ["nowhere.json", "there is nothing to show"]),

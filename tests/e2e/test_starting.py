@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+from functools import partial
 
 import pytest
 from attrs import evolve
@@ -33,16 +35,17 @@ def told(world) -> set[Endpoint]:
 class TestTheStartPrompt:
     """DESIGN 9: a live start that would sell asks; without a terminal only --yes answers."""
 
-    def test_without_a_terminal_and_without_yes_nothing_is_sent(self, tmp_path):
+    @pytest.mark.parametrize("how", [{}, {"preexec_fn": partial(os.close, 0)}], ids=["empty", "closed"])
+    def test_without_a_terminal_and_without_yes_nothing_is_sent(self, how, tmp_path):
         world = world_of(tokens=1, mine={1: "40"})  # … which the leader does not hold
 
         async def talk():
             async with serve(world) as urls:
                 write_config(urls, tmp_path)
-                return await run(tmp_path)
+                return await run(tmp_path, **how)
 
         end = asyncio.run(talk())
-        assert end.code == 3
+        assert end.code == 3, end.err
         assert "sell or reduce 1 of the positions" in end.out
         assert "--yes" in end.err
         assert "Traceback" not in end.err

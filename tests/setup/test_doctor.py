@@ -331,7 +331,9 @@ class TestTheCommand:
         assert self.of(known_world(), tmp_path, monkeypatch, key=None) == 3
         said = capsys.readouterr().out
         assert "FAULT    key" in said
-        assert "COPYTRADE_PRIVATE_KEY" in said
+        assert "  COPYTRADE_PRIVATE_KEY" in said
+        assert "u000a" not in said, "the three ways to give a key are lines of their own"
+        assert max(map(len, said.splitlines())) <= 80
         assert "ok       leader" in said
 
     def test_without_a_key_a_dry_run_is_good(self, tmp_path, monkeypatch, capsys):

@@ -109,7 +109,9 @@ def lines_of(checks: Sequence[Check], *, dry: bool) -> Iterator[str]:
     """The answer for people, in 80 columns."""
     for check in _together(checks):
         head = f"{_SHOWN[check.standing]:<8} {check.name:<14}  "
-        yield from wrap(head + printable(check.what), WIDTH, subsequent_indent=" " * _INDENT)
+        for line in check.what.splitlines():
+            yield from wrap(head + printable(line), WIDTH, subsequent_indent=" " * _INDENT)
+            head = " " * _INDENT
         if check.what_to_do and check.standing is not Standing.OK:
             yield from wrap(
                 "-> " + printable(check.what_to_do),

@@ -155,7 +155,7 @@ def _asking(yes: bool, screen: Screen) -> Approve:
             if yes:
                 screen.say("going on: --yes was given")
                 return True
-            if not sys.stdin.isatty():
+            if sys.stdin is None or not sys.stdin.isatty():
                 raise NotApproved(
                     "this start would sell or reduce what the wallet holds, and there is no terminal to ask at: look at"
                     ' the list above, then add --yes, or set manage_holdings to "copied" to keep what copytrade did not'
