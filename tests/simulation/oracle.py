@@ -433,7 +433,7 @@ class Oracle:
         size = trade.legs[0].size
         if side is Side.BUY:
             self._days[int(trade.match_time // 86400)] -= size * trade.price
-        held = self._held[trade.token_id]
+        held = self._held.setdefault(trade.token_id, _Held())
         if side is Side.SELL and held.shares > 0:
             cost = -held.cost * size / held.shares  # what comes back counts as what is there does
         held.shares += -size if side is Side.BUY else size
