@@ -1,6 +1,6 @@
 """What services answer, turned into the facts of a snapshot: pure, one small function for each kind of answer.
 
-Not here: who is asked, and when (cycle.py).
+Not here: who is asked, and when (observing.py).
 """
 
 from __future__ import annotations

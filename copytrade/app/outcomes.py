@@ -1,6 +1,6 @@
 """What came of a plan, as records: results, fills, the whole cycle; and what ends a run.
 
-Pure. Not here: who sends what, and when (cycle.py).
+Pure. Not here: who sends what, and when (executing.py).
 """
 
 from __future__ import annotations

@@ -400,3 +400,24 @@ class AccountChecks(Protocol):
     async def tier(self) -> str:
         """The name of the account's rate-limit tier, "" where the answer has none."""
         ...
+
+
+# -- all of it --------------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Ports:
+    """Everything outside, as one cycle needs it. Without an `account` the run is dry: it sends and writes nothing."""
+
+    feed: PositionsFeed
+    resolver: Resolver
+    market: MarketData
+    clock: Clock
+    account: Account | None = None
+    state: StateFile | None = None
+    journal: Journal | None = None
+    switch: Switch | None = None
+
+    def stopped(self) -> bool:
+        """Has somebody stopped everything?"""
+        return self.switch is not None and self.switch.thrown()

@@ -14,7 +14,7 @@ from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.records import Mode
 from copytrade.adapters.simulated.scenario import LEADER, restart, small_world, yes_of
 from copytrade.adapters.simulated.server import serve
-from copytrade.app import cycle as cycle_module
+from copytrade.app import executing
 from copytrade.app.cli._lines import cycle_lines
 from copytrade.app.outcomes import AccountRefused, Cycle, Result
 from tests.e2e.driving import ME, D, Story, config_of, ended, ours, run_until, started, world_of, write_config
@@ -200,7 +200,7 @@ class TestAStaleBalanceCache:
 
     def test_money_that_came_in_is_seen(self, tmp_path, monkeypatch):
         """Without a refresh, a deposit would stay unseen: nothing is posted, so nothing is ever refused."""
-        monkeypatch.setattr(cycle_module, "CASH_REFRESH_SEC", 0)
+        monkeypatch.setattr(executing, "CASH_REFRESH_SEC", 0)
         world = world_of(tokens=1, cash="1")
         world.exchange.manners.stale_balances = True
         script = {2: lambda: world.exchange.give(ME, D(500))}

@@ -42,7 +42,7 @@ from copytrade.domain.model import ZERO, Cancel, Ledger, Order, OrderId, Place, 
 from copytrade.domain.plan import plan
 from copytrade.domain.policy import Policy
 
-# As app/cycle.py sends them: a GTD order lives 180 s at least, and the exchange takes a minute off. (API.md, Orders)
+# As app/executing.py sends them: a GTD order lives 180 s at least, the exchange takes a minute off. (API.md, Orders)
 LEAST_LIFE_SEC = Decimal(190)
 TAKEN_OFF_SEC = Decimal(60)
 
@@ -221,7 +221,7 @@ class _Run:
             self._execute(decided, now + self.given.latency_sec)
 
     def _mark(self, snapshot: Snapshot) -> None:
-        """The day's books take in what the copied holdings are worth now, as app/cycle.py has it. What is over is
+        """The day's books take in what the copied holdings are worth now, as app/observing.py has it. What is over is
         redeemed at once here, so no row tells what it paid."""
         held = {key: ledger.believed for key, ledger in self._ledgers.items()}
         prices = {**prices_of(snapshot), **self.world.paid}
@@ -431,7 +431,7 @@ class _Run:
         return order, intent
 
     def _cancel(self, cancels: Iterable[Cancel], at: Decimal) -> set[TokenId]:
-        """Take orders down; return the tokens on which nothing may be placed now (as app/cycle.py has it)."""
+        """Take orders down; return the tokens on which nothing may be placed now (as app/executing.py has it)."""
         confirmed: list[OrderId] = []
         keys: set[TokenKey] = set()
         dropped: set[TokenId] = set()

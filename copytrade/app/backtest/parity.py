@@ -28,7 +28,7 @@ from copytrade.domain.memory import Base, Evidence, Memory, OwnOrder, Sighting, 
 from copytrade.domain.model import ZERO, Order, OrderId, Side, Snapshot, TokenId, TokenKey
 from copytrade.domain.plan import plan
 
-LEAST_LIFE_SEC = Decimal(190)  # as app/cycle.py sends orders
+LEAST_LIFE_SEC = Decimal(190)  # as app/executing.py sends orders
 TAKEN_OFF_SEC = Decimal(60)
 LONGEST_ROUND_SEC = Decimal(10)  # between asking for a listing and the decision that it is for
 JUST_BEFORE = Decimal("0.001")  # the clock's own step
