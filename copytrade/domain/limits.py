@@ -20,7 +20,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
-from fnmatch import fnmatchcase
 
 from copytrade.domain.model import ZERO, Position, Reason, Today
 from copytrade.domain.policy import Policy
@@ -83,8 +82,8 @@ def named(pattern: str, texts: Iterable[str]) -> bool:
     >>> named("win*cup", ["will france win the world cup?"]), named("[vct]", ["[vct] finals"]), named("vct?", ["vct"])
     (True, True, False)
     """
-    wild = f"*{pattern.replace('[', '[[]')}*"
-    return any(fnmatchcase(text, wild) for text in texts)
+    wild = "".join({"*": ".*", "?": "."}.get(letter) or re.escape(letter) for letter in pattern)
+    return any(re.search(wild, text, re.DOTALL) for text in texts)
 
 
 def price_allowed(price: Decimal, policy: Policy) -> bool:
