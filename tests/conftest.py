@@ -4,8 +4,9 @@
 HYPOTHESIS_PROFILE=soak.
 """
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,13 @@ def shared() -> Callable[[str], Path]:
         return found
 
     return path
+
+
+@pytest.fixture(autouse=True)
+def _log_of_its_own() -> Iterator[None]:
+    """A test that sets the log up writes to a stream that is closed after it; nobody else may inherit that."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)

@@ -19,6 +19,8 @@ from pathlib import Path
 
 from tests.e2e.driving import BOUND_SEC, KEY
 
+# What is about the terminal that the tests run on, and not about this one; pytest-xdist sets a width, too.
+_NOT_OF_IT = ("COPYTRADE_", "NO_COLOR", "COLUMNS", "LINES")
 ENTER, LEAVE, SHOW_CURSOR = "\x1b[?1049h", "\x1b[?1049l", "\x1b[?25h"
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -87,7 +89,7 @@ async def on_terminal(
 
     `hook` is Python that runs in it first.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("COPYTRADE_", "NO_COLOR"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_OF_IT)}
     kept |= {"PYTHONPATH": str(Path(__file__).parents[2]), "COPYTRADE_PRIVATE_KEY": KEY, "TERM": "xterm-256color"}
     ours, its = pty.openpty()
     process = await asyncio.create_subprocess_exec(
@@ -107,9 +109,11 @@ async def on_terminal(
         terminal.close()
 
 
-# The new session takes the terminal as its own, so that closing it hangs the session up.
+# The new session takes the terminal as its own, so that closing it hangs the session up, even where the tests run under
+# nohup.
 _TAKE_TERMINAL = (
-    "import fcntl, sys, termios\n"
+    "import fcntl, signal, sys, termios\n"
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
     "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
     "{hook}\n"
     "from copytrade.app.cli import main\n"
