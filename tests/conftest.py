@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from copytrade.adapters import redaction
+
 settings.register_profile("default", derandomize=True, deadline=None, max_examples=100, print_blob=True)
 settings.register_profile(
     "soak", derandomize=False, deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow]
@@ -43,6 +45,10 @@ def _log_of_its_own() -> Iterator[None]:
     """A test that sets the log up writes to a stream that is closed after it; nobody else may inherit that."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    forms, pattern = set(redaction._forms), redaction._pattern  # what one test hides, another may want to read
     yield
+    redaction._forms.clear()
+    redaction._forms.update(forms)
+    redaction._pattern = pattern
     root.handlers[:] = handlers
     root.setLevel(level)
