@@ -24,7 +24,6 @@ from contextlib import asynccontextmanager, suppress
 from attrs import frozen
 
 _MARGIN_SEC = 0.001  # for the rounding of two clocks
-_MOST_WAITED_SEC = 5.0  # a longer Retry-After is left to a later cycle
 
 
 @frozen(kw_only=True)
@@ -33,10 +32,12 @@ class Limit:
 
     burst: int
     per_sec: float
+    most_waited_sec: float = 5.0  # for a Retry-After; a longer one is left to a later cycle
 
 
 ORDERS = Limit(burst=60, per_sec=40)  # the Standard tier, which is the tightest
-CANCELS = Limit(burst=120, per_sec=80)
+# A stop has 4 s to take our orders down: it had better ask too soon than not at all.
+CANCELS = Limit(burst=120, per_sec=80, most_waited_sec=1.0)
 # 50 / 10 s in any window: a full burst and the refill of 10 s must fit into one.
 BALANCE_UPDATES = Limit(burst=20, per_sec=3)
 
@@ -84,7 +85,7 @@ class Bucket:
         if status == 429:
             self._level = 0.0
             after = _number(headers.get("retry-after", "")) or 0.0
-            self._not_before = _now() + min(max(after, 0.0), _MOST_WAITED_SEC)
+            self._not_before = _now() + min(max(after, 0.0), self.limit.most_waited_sec)
 
     async def _wait_for(self, cost: int, unless: Callable[[], bool]) -> bool:
         while not unless():

@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from copytrade.adapters.clob.pacing import CANCELS, ORDERS, Bucket, Limit
+from copytrade.app.loop import CANCEL_SEC
 from tests.adapters.clob.virtual_time import run_virtually
 
 
@@ -98,11 +99,11 @@ def test_whoever_came_first_goes_first():
 class TestWhatAnswersSay:
     """Rule 4: an answer only ever lowers our picture."""
 
-    def waited(self, status, headers, cost=40):
+    def waited(self, status, headers, cost=40, limit=ORDERS):
         """Seconds until `cost` more can be spent after an answer to 20."""
 
         async def talk():
-            bucket = Bucket(ORDERS)
+            bucket = Bucket(limit)
             async with bucket.spend(20):
                 bucket.answered(status, headers)
             async with bucket.spend(cost):
@@ -128,6 +129,10 @@ class TestWhatAnswersSay:
     )
     def test_is_heeded(self, status, headers, seconds):
         assert self.waited(status, headers) == pytest.approx(seconds, abs=0.01)
+
+    def test_a_cancel_is_asked_for_again_within_the_time_that_a_stop_has(self):
+        assert self.waited(429, {"retry-after": "3600"}, limit=CANCELS) == pytest.approx(1.0, abs=0.01)
+        assert CANCELS.most_waited_sec + CANCELS.burst / CANCELS.per_sec < CANCEL_SEC
 
     def test_it_never_gives_more(self):
         assert self.waited(200, {"poly-ratelimit-remaining": "4000"}, cost=60) == pytest.approx(0.5, abs=0.01)
