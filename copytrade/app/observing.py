@@ -39,7 +39,7 @@ from copytrade.app.state import confirmed_first
 from copytrade.domain import daybook
 from copytrade.domain import memory as remembering
 from copytrade.domain.desired import average_prices, poll_of
-from copytrade.domain.memory import Evidence, Memory, Sighting, Traded
+from copytrade.domain.memory import DEAREST, Evidence, Memory, Sighting, Traded
 from copytrade.domain.model import ZERO, Book, OrderId, Position, Positions, Snapshot, TokenId, TokenKey
 from copytrade.domain.plan import tokens_to_quote, tokens_to_witness
 from copytrade.domain.policy import Policy
@@ -112,6 +112,12 @@ class Observer:
         self._notebook.memory = remembering.restored(
             self._notebook.memory, balances, poll_of(first.mine), now, average_prices(first.mine)
         )
+        for key in sorted(balances):
+            if self._notebook.memory.bases[key].avg_price == DEAREST:
+                self._notebook.warn(
+                    f"{key}: what its {balances[key]} shares have cost is not known: they count as "
+                    f"{DEAREST} pUSD each under the caps until the positions feed says the same size"
+                )
         snapshot = self._snapshot(first, self._notebook.memory, {}, witnesses, now)
         asked = set(wanted_books)
         late = [token_id for token_id in tokens_to_quote(snapshot) if token_id not in asked]

@@ -20,7 +20,9 @@ Rule 2: a GONE order that no look-up knows is settled by our trades, read `fill_
 Rule 3: a trade that FAILED never happened: its fill is taken back while it is in the sums.
 Rule 4: a ledger starts anew (`base` := what is reported) only in the quiet, and is never dropped; on the word of a
         witness only where no order of ours rests, which may have filled since the listing was read.
-Rule 5: after a start on a lost state a token is on hold until the exchange's own balance of it may be believed.
+Rule 5: after a start on a lost state a token is on hold until the exchange's own balance of it may be believed. Where
+        the feed does not say the same yet nobody knows what the shares have cost: they count under the caps as the
+        dearest there are, until it does.
 
 Not here: how a day is counted (day.py, daybook.py), reading and writing it down (app/state.py).
 Read next: app/cycle.py
@@ -35,7 +37,7 @@ from enum import Enum
 from attrs import evolve, field, frozen
 
 from copytrade.domain import day as counting
-from copytrade.domain.amounts import CENT, ceiled
+from copytrade.domain.amounts import CENT, ceiled, equal
 from copytrade.domain.day import Day
 from copytrade.domain.desired import Poll
 from copytrade.domain.exposure import restarts_from
@@ -59,6 +61,7 @@ from copytrade.domain.records import evolver, maker
 FIRST_HOLD_SEC = Decimal(60)
 LONGEST_HOLD_SEC = Decimal(3600)
 LONGEST_REST_SEC = Decimal(190)  # or order_ttl_sec + 60, if that is more: then an order of ours has expired by itself
+DEAREST = ONE  # an average that no purchase can have: what the shares have cost is not known, so they count the most
 _AVERAGE_STEP = Decimal("0.000001")
 _NO_PRICES: Poll = {}
 
@@ -142,7 +145,9 @@ class Base:
     base: Decimal = field(validator=not_negative)
     moved_at: Decimal = field(default=ZERO, validator=not_negative)  # when we learned the last own fill
     seen: Decimal | None = field(default=None, validator=not_negative)  # the size in the previous complete answer
-    avg_price: Decimal = field(default=ZERO, validator=not_negative)  # pUSD that a share of ours cost us; 0 = unknown
+    avg_price: Decimal = field(
+        default=ZERO, validator=not_negative
+    )  # pUSD that a share of ours cost us; 0 = the feed does not say, 1 = not known since a lost state (DEAREST)
 
 
 order_evolved, base_evolved = evolver(OwnOrder), evolver(Base)
@@ -428,7 +433,7 @@ def _average(base: Base, held: Decimal, order: OwnOrder, shares: Decimal) -> Dec
     Fills are taken in the order in which we learn of them. Shares < 0: a trade has failed, and is taken out again.
     """
     known = max(held, ZERO) if base.avg_price else ZERO  # shares whose cost we know
-    if order.side is not BUY or known + shares <= 0:
+    if order.side is not BUY or known + shares <= 0 or (known and base.avg_price == DEAREST):
         return base.avg_price
     cost = max(known * base.avg_price + shares * order.price, ZERO)
     return min(ceiled(cost / (known + shares), _AVERAGE_STEP), ONE)
@@ -469,7 +474,8 @@ def mine_polled(
         witness = None if key in resting else witnesses.get(key)
         base = restarts_from(size, ledger, witness, in_doubt=key in doubted, now=now, policy=policy)
         if base is not None:
-            avg_price = ledger.avg_price or prices.get(key, ZERO)
+            kept = ZERO if ledger.avg_price == DEAREST else ledger.avg_price  # the feed knows by now
+            avg_price = kept or prices.get(key, ZERO)
             bases[key] = new_base(base=base, moved_at=ledger.moved_at, seen=size, avg_price=avg_price)
             restarted.add(key)
         else:
@@ -552,19 +558,19 @@ def restored(
     now: Decimal,
     prices: Mapping[TokenKey, Decimal] = _NO_PRICES,
 ) -> Memory:
-    """The exchange's own balance is the ledger's new base. Trades are not added: the feed may hold them already."""
+    """The exchange's own balance is the ledger's new base. Trades are not added: the feed may hold them already.
+
+    What the shares have cost is known where the feed says the same size. Else it is older than the last fill, as what
+    is remembered may be, and they count as the DEAREST. (seeds 4437, 7688)
+    """
     if memory.recovery is None or not balances:
         return memory
-    before = ledgers(memory)
-    bases = {
-        key: Base(
-            base=balance,
-            moved_at=now,
-            seen=reported.get(key, ZERO),
-            avg_price=(before[key].avg_price if key in before else ZERO) or prices.get(key, ZERO),
-        )
-        for key, balance in balances.items()
-    }
+    bases: dict[TokenKey, Base] = {}
+    for key, balance in balances.items():
+        size, avg_price = reported.get(key, ZERO), DEAREST if balance else ZERO
+        if equal(size, balance):
+            avg_price = prices.get(key, ZERO) or (memory.bases[key].avg_price if key in memory.bases else ZERO)
+        bases[key] = Base(base=balance, moved_at=now, seen=size, avg_price=avg_price)
     return memory_evolved(
         memory,
         bases={**memory.bases, **bases},

@@ -361,6 +361,8 @@ class TestWhatAShareCost:
             (10, "0.4", own(price=0.6, matched=5), 10, "0.45"),  # 10 + 5 at 0.4 (told before), 5 at 0.6
             (2, "0.5", own(price=0.25), 1, "0.416667"),
             (0, "0", own(price=0.6), 1, "0.6"),
+            (10, "1", own(price=0.6), 10, "1"),  # not known since a lost state: a fill makes it no better known
+            (0, "1", own(price=0.6), 10, "0.6"),
         ],
     )
     def test_after_a_fill(self, held, cost, order, matched, average):
@@ -376,6 +378,7 @@ class TestWhatAShareCost:
             (0, "0.6", own(traded=10, price=0.6), "0.6"),  # nothing is left that could have cost anything
             (1, "0.5", own(traded=10, price=0.6), "0"),  # rounding, or others who moved it: never below 0
             (10, "0.9", own(traded=9, price=0.1), "1"),  # nor above 1
+            (10, "1", own(traded=5, price=0.1), "1"),
         ],
     )
     def test_a_trade_that_failed_is_taken_out_again(self, held, cost, order, average):
@@ -421,7 +424,10 @@ class TestPolls:
         assert list(after.orders) == ["0xaa", "0xcc", "0xdd"]  # a settled order without a part in the sums is dropped
         assert [order.folded for order in after.orders.values()] == [3, 0, 0]
 
-    @pytest.mark.parametrize(("known", "told", "price"), [("0.4", "0.7", "0.4"), ("0", "0.7", "0.7"), ("0", None, "0")])
+    @pytest.mark.parametrize(("known", "told", "price"), [
+        ("0.4", "0.7", "0.4"), ("0", "0.7", "0.7"), ("0", None, "0"),
+        ("1", "0.7", "0.7"), ("1", None, "0"),  # not known since a lost state: now the feed has caught up
+    ])  # fmt: skip
     def test_its_cost_is_ours_else_the_feed_s(self, known, told, price):
         memory = memory_of(base=Base(base=D(20), seen=D(20), avg_price=D(known)))
         prices = {} if told is None else {KEY: D(told)}
@@ -516,19 +522,34 @@ class TestAStartOnALostState:
             own(SETTLED, matched=4), own(SETTLED, order_id="0xbb", token_key="0xc2:0", matched=3),
             recovery=Recovery(started_at=self.START, restored=frozenset({"0xc9:0"})),
         )  # fmt: skip
-        after = remembering.restored(memory, {KEY: D(33)}, {KEY: D(30)}, NOW, {KEY: D("0.7")})
-        assert after.bases[KEY] == Base(base=D(33), moved_at=NOW, seen=D(30), avg_price=D("0.7"))
+        after = remembering.restored(memory, {KEY: D(33)}, {KEY: D("33.01")}, NOW, {KEY: D("0.7")})
+        assert after.bases[KEY] == Base(base=D(33), moved_at=NOW, seen=D("33.01"), avg_price=D("0.7"))
         assert after.bases["0xc2:0"] == memory.bases["0xc2:0"]
         assert list(after.orders) == ["0xbb"]
         assert after.recovery is not None
         assert after.recovery.restored == {KEY, "0xc9:0"}
 
-    def test_our_own_books_know_the_cost_better(self):
-        recovery = Recovery(started_at=self.START)
-        memory = memory_of(base=Base(base=D(3), avg_price=D("0.2")), recovery=recovery)
-        after = remembering.restored(memory, {KEY: D(33), "0xc2:0": D(1)}, {}, NOW, {KEY: D("0.7")})
-        assert after.bases[KEY] == Base(base=D(33), moved_at=NOW, seen=D(0), avg_price=D("0.2"))
-        assert after.bases["0xc2:0"] == Base(base=D(1), moved_at=NOW, seen=D(0))
+    @pytest.mark.parametrize(
+        ("balance", "reported", "told", "remembered", "cost"),
+        [
+            (33, 33, "0.7", None, "0.7"),  # the feed knows of every fill
+            (33, 33, "0.7", "0.2", "0.7"),  # better than a backup, which may be of yesterday
+            (33, 33, None, "0.2", "0.2"),
+            (33, 33, None, None, "0"),
+            (33, 30, "0.7", "0.2", "1"),  # the feed does not know of the last fill, nor does a backup: the dearest
+            (33, 36, "0.7", "0.2", "1"),
+            (33, 0, None, None, "1"),
+            (0, 30, "0.7", "0.2", "0"),  # nothing is there that could have cost anything
+            (0, 0, None, "0.2", "0.2"),
+        ],
+    )
+    def test_what_the_shares_cost_is_known_where_the_feed_agrees(self, balance, reported, told, remembered, cost):
+        memory = memory_of(recovery=Recovery(started_at=self.START))
+        if remembered is not None:
+            memory = evolve(memory, bases={KEY: Base(base=D(3), avg_price=D(remembered))})
+        prices = {} if told is None else {KEY: D(told)}
+        after = remembering.restored(memory, {KEY: D(balance)}, {KEY: D(reported)}, NOW, prices)
+        assert after.bases[KEY] == Base(base=D(balance), moved_at=NOW, seen=D(reported), avg_price=D(cost))
 
     def test_nothing_to_restore(self):
         memory = memory_of(recovery=Recovery(started_at=self.START))

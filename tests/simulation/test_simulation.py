@@ -113,8 +113,24 @@ def test_what_we_paid_outlives_the_start_of_a_ledger() -> None:
     quiet = mine_polled(quiet, {"0xc:0": Decimal(20)}, {}, (), now=Decimal(920), policy=Policy())
     assert not quiet.orders
     assert ledgers(quiet)["0xc:0"].avg_price == Decimal("0.43")
-    again = restored(recovering(quiet, Decimal(950)), {"0xc:0": Decimal(20)}, {}, Decimal(1100))
-    assert ledgers(again)["0xc:0"].avg_price == Decimal("0.43")
+
+
+def test_what_nobody_knows_the_cost_of_counts_as_the_dearest() -> None:
+    """Seeds 4437 and 7688: the state was lost, and the feed late: it did not list the last purchase, nor its price.
+
+    It counted under the caps at what the book said, which had fallen, and more was bought than a cap allows: at once,
+    and again when the new purchase alone was taken for the average of all. It is the feed that knows in the end.
+    """
+    key, shares = "0xc:0", Decimal(20)
+    memory = restored(recovering(Memory(), Decimal(950)), {key: shares}, {key: Decimal(8)}, Decimal(1100))
+    assert ledgers(memory)[key].avg_price == 1
+    memory = _filled(memory, "0xa", Side.BUY, "0.39", 2)
+    assert ledgers(memory)[key].avg_price == 1
+    for now in (1500, 1520):
+        memory = mine_polled(
+            memory, {key: shares + 2}, {}, (), now=Decimal(now), policy=Policy(), prices={key: Decimal("0.47")}
+        )
+    assert ledgers(memory)[key].avg_price == Decimal("0.47")
 
 
 def test_what_was_sold_is_not_part_of_what_the_rest_has_cost() -> None:
