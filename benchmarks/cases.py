@@ -325,13 +325,14 @@ def clean_up() -> None:
 
 def _against_an_exchange(tokens: int) -> list[str]:
     """The options of a run against an exchange in a process of its own, which ends with the case."""
-    from benchmarks.follower import ME, Exchange
+    from benchmarks.facts import ADDRESS
+    from benchmarks.follower import Exchange
     from copytrade.adapters.simulated.scenario import LEADER
 
     exchange = Exchange(tokens, 0.0)
     _at_the_end.append(exchange.close)
     urls = [f"--{name.replace('_', '-')}={url}" for name, url in exchange.urls.items()]
-    return [f"--target={LEADER}", f"--my-address={ME}", *urls]
+    return [f"--target={LEADER}", f"--my-address={ADDRESS}", *urls]
 
 
 def _dry_run(tokens: int) -> Call:

@@ -69,11 +69,13 @@ class Follower:
 
     def cycle(self) -> Cycle:
         """Go around once."""
-        return self._do(self._run.trader.cycle())
+        done: Cycle = self._do(self._run.trader.cycle())
+        return done
 
     def requests(self) -> int:
         """How many requests have left so far."""
-        return self._run.requests()
+        sent: int = self._run.requests()
+        return sent
 
     def answer_to(self, tokens: int, size: str) -> tuple[float, str]:
         """The leader takes so many outcomes: seconds from the start of our next cycle until our last order was there.

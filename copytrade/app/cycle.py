@@ -15,6 +15,7 @@ Not here: when the next cycle runs, and how a run ends (loop.py).   Read next: o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from decimal import Decimal
 
@@ -23,12 +24,12 @@ from attrs import evolve
 from copytrade.app.executing import Executor
 from copytrade.app.notebook import Notebook
 from copytrade.app.observing import Observer
-from copytrade.app.outcomes import AccountRefused, Cycle, NotApproved, dry, sales
+from copytrade.app.outcomes import AccountRefused, Cycle, NotApproved, Result, dry, sales
 from copytrade.app.ports import Ports, Switch
 from copytrade.domain import memory as remembering
 from copytrade.domain.desired import average_prices, poll_of
 from copytrade.domain.memory import Memory, Standing
-from copytrade.domain.model import Decision, Mode, OrderId, Snapshot
+from copytrade.domain.model import Decision, Mode, OrderId, Plan, Snapshot
 from copytrade.domain.plan import plan
 from copytrade.domain.policy import Policy
 
@@ -56,6 +57,7 @@ class Trader:
     ) -> None:
         """`approve` is asked where the first whole plan would sell; `may_be_first`: no earlier run has left a file."""
         self.executing = False  # an action is in hand: a stop waits for it
+        self.leaving: Callable[[], bool] = lambda: False  # has this run been told to end? Then nothing more is posted
         self.switch: Switch | None = ports.switch
         self._ports = ports
         self._policy = policy
@@ -68,7 +70,7 @@ class Trader:
         )
         self._executor: Executor | None = None  # a dry run has none
         if ports.account is not None:
-            self._executor = Executor(ports.account, ports.clock, policy, self._notebook, stopped=ports.stopped)
+            self._executor = Executor(ports.account, ports.clock, policy, self._notebook, stopped=self._stops)
 
     @property
     def memory(self) -> Memory:
@@ -105,19 +107,30 @@ class Trader:
             self._notebook.warn(STOPPED)
         self._notebook.warnings += [f"{d.token_key}: {d.warning}" for d in plan_.decisions if d.warning]
         self._remember_polls(snapshot)
-        self.executing = True
+        results: list[Result] = []
         refused: AccountRefused | None = None
+        self.executing = True
         try:
             if self._executor is None:
-                results = [dry(action) for action in plan_.actions]
+                results += [dry(action) for action in plan_.actions]
             else:
-                results, refused = await self._executor.execute(
-                    plan_, snapshot, books, clock_offset=self._observer.clock_offset
-                )
+                offset = self._observer.clock_offset
+                refused = await self._executor.execute(plan_, snapshot, books, results, clock_offset=offset)
                 if refused is None:
                     await self._executor.look_for_cash(plan_, snapshot.now)
+        except asyncio.CancelledError:
+            # A stop came in the middle, and its time is up: what had been sent by then is evidence all the same.
+            self._done(snapshot, plan_, results, started_at)
+            raise
         finally:
             self.executing = False
+        cycle = self._done(snapshot, plan_, results, started_at)
+        if refused is not None:
+            raise refused
+        return evolve(cycle, warnings=tuple(self._notebook.warnings), ended_at=self._ports.clock.now())
+
+    def _done(self, snapshot: Snapshot, plan_: Plan, results: Collection[Result], started_at: Decimal) -> Cycle:
+        """Save the memory, and write down what was decided and what became of it."""
         self._notebook.memory = evolve(self.memory, last_sync_ts=snapshot.now)
         self._notebook.save()
         positions = (*snapshot.target.positions, *snapshot.mine.positions)
@@ -135,13 +148,14 @@ class Trader:
         # Not at the start: what a cycle had learned that was broken off is told by the next.
         self._notebook.fills = []
         self._write_journal(cycle)
-        if refused is not None:
-            raise refused
-        return evolve(cycle, warnings=tuple(self._notebook.warnings), ended_at=self._ports.clock.now())
+        return cycle
 
     def stopped(self) -> bool:
         """Has somebody stopped everything?"""
         return self._ports.stopped()
+
+    def _stops(self) -> bool:
+        return self.leaving() or self._ports.stopped()
 
     def may_rest(self) -> tuple[OrderId, ...]:
         """The ids of our orders that may be in the book; none in a dry run, which made none."""

@@ -50,14 +50,15 @@ class Executor:
         plan_: Plan,
         snapshot: Snapshot,
         books: Mapping[TokenId, FullBook],
+        results: list[Result],
         *,
         clock_offset: Decimal | None,
-    ) -> tuple[list[Result], AccountRefused | None]:
-        """Do what the plan says, cancels first; return what became of each action, and what ends the run, if anything.
+    ) -> AccountRefused | None:
+        """Do what the plan says, cancels first; return what ends the run, if anything.
 
+        What becomes of each action is put into `results`, so that a caller who breaks this off has what was done.
         `books` are those of the snapshot, `clock_offset` is the exchange's clock less ours, where it is known.
         """
-        results: list[Result] = []
         dropped = await self._cancel(plan_.cancels, results)
         places = []
         for place in largest_first(plan_.places, plan_.decisions):
@@ -66,11 +67,11 @@ class Executor:
             else:
                 places.append(place)
         if places and self._stopped():  # since the plan was made: the cancels may have taken their time
-            results += [result_of(place, "dropped", words="everything was stopped") for place in places]
-            return results, None
+            results += [result_of(place, "dropped", words="a stop came first") for place in places]
+            return None
         signed = self._sign(places, books, self._expiration(clock_offset), results)
         if not signed:
-            return results, None
+            return None
         self._notebook.memory = remembering.intended(
             self._notebook.memory,
             [intent(place, order, self._clock.now()) for place, order in signed],
@@ -80,9 +81,14 @@ class Executor:
         if not self._notebook.save():
             self._notebook.memory = remembering.refused(self._notebook.memory, [order.order_id for _, order in signed])
             results += [result_of(place, "dropped", words="the state could not be saved") for place, _ in signed]
-            return results, None
-        answers = await self._account.post([order for _, order in signed])
-        return results, await self._record(signed, answers, results)
+            return None
+        try:
+            answers = await self._account.post([order for _, order in signed], unless=self._stopped)
+        except asyncio.CancelledError:
+            words = "the run was stopped before it was answered"
+            results += [result_of(place, "unknown", order_id=order.order_id, words=words) for place, order in signed]
+            raise
+        return await self._record(signed, answers, results)
 
     async def _cancel(self, cancels: Collection[Cancel], results: list[Result]) -> dict[TokenId, str]:
         """Cancel; return the tokens on which nothing may be placed now, with why."""

@@ -1,9 +1,10 @@
 """When cycles run, and how a run ends.
 
 A cycle starts at every multiple of the poll interval (no drift), a little later by chance (nobody polls in step with
-us). A stop wakes the sleep at once; what is being executed is finished, what is only being asked for is let go. Then
-our own orders are taken down (`on_stop`), again and again until the exchange confirms each, and the memory is saved.
-All that takes 10 s at most; an order that could not be confirmed as gone is told, and expires by itself.
+us). A stop wakes the sleep at once; what is being executed is finished, but nothing more is posted; what is only being
+asked for is let go. Then our own orders are taken down (`on_stop`), again and again until the exchange confirms each,
+and the memory is saved. All that takes 10 s at most; an order that could not be confirmed as gone is told, and expires
+by itself.
 
 The switch that stops everything (ports.py, `Switch`) is looked at twice a second. Once it is thrown, the sleep and the
 questions of a cycle are broken off in the same way, and our orders are taken down. But the run goes on: its cycles are
@@ -61,6 +62,7 @@ async def follow(
     stopped. Raises what ends a run, after taking our orders down: AccountRefused, NotApproved, and bugs.
     """
     cycles = 0
+    trader.leaving = stop.is_set
     thrown = asyncio.Event()  # the switch was thrown, and nothing was done about it yet
     looking = None if trader.switch is None else asyncio.ensure_future(_look(trader, thrown))
     try:

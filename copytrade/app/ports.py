@@ -8,7 +8,7 @@ Every read is retried inside its adapter (with jitter and a total limit); a post
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from typing import Protocol
@@ -250,10 +250,13 @@ class Account(Protocol):
         """Sign, in order. No request is made."""
         ...
 
-    async def post(self, orders: Sequence[SignedOrder]) -> tuple[PostAnswer, ...]:
+    async def post(
+        self, orders: Sequence[SignedOrder], *, unless: Callable[[], bool] = lambda: False
+    ) -> tuple[PostAnswer, ...]:
         """Post, in batches under the exchange's order bucket, first come first; one answer for each order, in order.
 
-        Never raises and never posts anything twice: what is not known is `UNKNOWN`.
+        Never raises and never posts anything twice: what is not known is `UNKNOWN`. A batch whose turn comes once
+        `unless()` is true is not sent, and `REFUSED` as such.
         """
         ...
 

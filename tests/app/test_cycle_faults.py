@@ -286,6 +286,15 @@ def test_a_stop_at_any_point_of_a_cycle_leaves_nothing_that_was_begun_half(steps
     assert len(stage.live()) <= 2
 
 
+def test_nothing_is_posted_once_the_run_was_told_to_end() -> None:
+    """The stop came while the cycle was executing, in the time that its cancels took."""
+    stage = Stage(tokens=2)
+    stage.trader.leaving = lambda: True
+    cycle = stage.cycle()
+    assert stage.exchange.orders == {}
+    assert {(one.outcome, one.words) for one in cycle.results} == {("dropped", "a stop came first")}
+
+
 class TestALostStateAndALateListing:
     """DESIGN 6: nothing is placed on a token until an order that we do not know has long ceased to be listed on it."""
 

@@ -168,7 +168,7 @@ class TestAnActionInHand:
                 return cycles
 
         cycles = served(world, story)
-        assert "everything was stopped" in [result.words for cycle in cycles for result in cycle.results]
+        assert "a stop came first" in [result.words for cycle in cycles for result in cycle.results]
 
 
 class TestAStartWhileStopped:

@@ -17,6 +17,7 @@ from tests.e2e.driving import (
     assert_replays,
     config_of,
     ended,
+    journal_of,
     ours,
     signer,
     started,
@@ -112,6 +113,12 @@ class TestAStop:
         ending = asyncio.run(talk())
         assert [order.status.value for order in world.exchange.orders.values()] == ["CANCELED"] * 3
         assert (ending.may_rest, ours(world)) == ((), [])
+        # The cycle was broken off in the middle: what it had sent is in the journal all the same.
+        (line,) = map(json.loads, journal_of(tmp_path))
+        told = {(row["outcome"], row["order_id"], row["words"]) for row in line["results"]}
+        assert told == {
+            ("unknown", order_id, "the run was stopped before it was answered") for order_id in world.exchange.orders
+        }
 
     @pytest.mark.slow
     def test_is_in_time_though_orders_are_in_the_air(self, tmp_path):

@@ -32,7 +32,7 @@ PART = 12  # characters in a row of a secret that nobody may see
 # A fault of our own at the worst place: it knows the key and the credentials, and says so.
 CRASH = """
 import copytrade.adapters.clob.account as account
-async def post(self, orders):
+async def post(self, orders, **_):
     credentials = await self._session.credentials()
     key = {key!r}
     raise RuntimeError(f"{{key}} {{credentials.key}} {{credentials.secret}} {{credentials.passphrase}} {{vars(self)}}")

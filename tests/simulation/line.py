@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import insort
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
@@ -185,7 +185,9 @@ class HostileAccount(SimulatedAccount):
 
     # -- orders ---------------------------------------------------------------------------------------------------
 
-    async def post(self, orders: Sequence[SignedOrder]) -> tuple[PostAnswer, ...]:
+    async def post(
+        self, orders: Sequence[SignedOrder], *, unless: Callable[[], bool] = lambda: False
+    ) -> tuple[PostAnswer, ...]:
         for order in orders:
             words = f"post {order.side.value} {order.size} at {order.price} ({order.order_id[-4:]})"
             self._chaos.tell(words, order.token_id)

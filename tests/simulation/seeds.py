@@ -70,6 +70,8 @@ class Journal:
         self.written = False
 
     def append(self, now: Decimal, line: bytes) -> None:
+        if self._chaos.dead:
+            raise Crash
         self._chaos.crash("before the journal is written")
         if self._chaos.happens("disk", 0.004):
             self._chaos.tell("the journal can't be written")

@@ -172,9 +172,11 @@ class ClobAccount:
         timestamp_ms = int(self._clock.now() * 1000)
         return tuple(self._signer.sign_order(order, salt=self._salts(), timestamp_ms=timestamp_ms) for order in orders)
 
-    async def post(self, orders: Sequence[SignedOrder]) -> tuple[PostAnswer, ...]:
+    async def post(
+        self, orders: Sequence[SignedOrder], *, unless: Callable[[], bool] = lambda: False
+    ) -> tuple[PostAnswer, ...]:
         """See the port."""
-        stop = _Stop()
+        stop = _Stop(unless=unless)
         size = min(MOST_ORDERS, self._orders.limit.burst)
         batches = await asyncio.gather(*(self._post(batch, stop) for batch in _chunks(orders, size)))
         answers = tuple(answer for batch in batches for answer in batch)
@@ -192,7 +194,7 @@ class ClobAccount:
         return tuple(answers[order_id] for order_id in order_ids)
 
     async def _post(self, batch: Sequence[SignedOrder], stop: _Stop) -> tuple[PostAnswer, ...]:
-        async with self._orders.spend(len(batch), unless=lambda: stop.refusal is not None) as go:
+        async with self._orders.spend(len(batch), unless=stop.given) as go:
             if not go:
                 assert stop.refusal is not None
                 return not_sent(batch, stop.refusal, stop.words)
@@ -231,8 +233,14 @@ class ClobAccount:
 class _Stop:
     """Why the batches that have not left yet are not sent."""
 
+    unless: Callable[[], bool]
     refusal: Refusal | None = None
     words: str = ""
+
+    def given(self) -> bool:
+        if self.unless():
+            self.because(Refusal.BUSY, "a stop came first")
+        return self.refusal is not None
 
     def because(self, refusal: Refusal, words: str) -> None:
         if self.refusal is None:

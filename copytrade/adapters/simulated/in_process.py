@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
+from copytrade.adapters.clob.posting import not_sent
 from copytrade.adapters.clob.refusals import leaves_doubt, refusal_of, says_no
 from copytrade.adapters.simulated import feed
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
@@ -315,11 +316,17 @@ class SimulatedAccount:
             for order in orders
         )
 
-    async def post(self, orders: Sequence[SignedOrder]) -> tuple[PostAnswer, ...]:
+    async def post(
+        self, orders: Sequence[SignedOrder], *, unless: Callable[[], bool] = lambda: False
+    ) -> tuple[PostAnswer, ...]:
         """See the port. Without a clock to wait by, what the bucket does not hold is refused."""
         answers: list[PostAnswer] = []
         for start in range(0, len(orders), MAX_BATCH):
-            answers += await self._post(orders[start : start + MAX_BATCH])
+            batch = orders[start : start + MAX_BATCH]
+            if unless():
+                answers += not_sent(batch, Refusal.BUSY, "a stop came first")
+            else:
+                answers += await self._post(batch)
         return tuple(answers)
 
     async def cancel(self, order_ids: Sequence[OrderId]) -> tuple[CancelAnswer, ...]:

@@ -117,6 +117,26 @@ class TestWhoeverHasNotLeftStaysHere:
         post(server, 40, orders=Limit(burst=15, per_sec=100_000))
         assert len(sent(server)) == 3
 
+    def test_when_the_run_was_stopped_meanwhile(self, server):
+        """What is on its way is waited for; what waits for its turn is not sent any more."""
+        stopped = []
+
+        def first(request):
+            stopped.append(True)
+            return refused("invalid expiration")(request)
+
+        server.on("POST /orders", first)
+
+        async def question(account):
+            return await account.post(sign(account, 40), unless=lambda: bool(stopped))
+
+        answers = ask(server, question, orders=Limit(burst=15, per_sec=100_000))
+        assert [len(batch) for batch in sent(server)] == [15]
+        assert {one.refusal for one in answers[:15]} == {Refusal.OTHER}
+        assert {(one.fate, one.refusal, one.words) for one in answers[15:]} == {
+            (PostFate.REFUSED, Refusal.BUSY, "not sent: a stop came first")
+        }
+
 
 class TestTheExchangesOwnCount:
     @pytest.mark.parametrize(("headers", "second_leaves"), [({"Poly-RateLimit-Remaining": "0"}, False), ({}, True)])
