@@ -39,15 +39,16 @@ def folder_facts(folder: Path) -> Folder:
     return Folder(path=str(folder), free_bytes=free)
 
 
-def in_use(state_path: Path) -> str:
-    """Who uses this state, in words; "" where nobody does. The lock is held for no longer than the look takes."""
+def in_use(state_path: Path) -> str | None:
+    """Who uses this state, in words; "" where nobody does, None where the lock may not be looked at (its folder's check
+    says why). It is held for no longer than the look takes."""
     path = real_path(state_path)
     lock_path = path.with_name(path.name + ".lock")
     try:
         if not lock_path.exists():
             return ""
     except OSError:
-        return ""  # the folder's own check says what is wrong with it
+        return None
     holder = holder_of(state_path)
     if holder.held:
         who = "another copytrade" if holder.pid is None else f"another copytrade (process {holder.pid})"
@@ -59,6 +60,6 @@ def in_use(state_path: Path) -> str:
     except Timeout:
         return f"another copytrade holds {lock_path.name}"
     except OSError:
-        return ""  # the folder's own check says what is wrong with it
+        return None
     lock.release()
     return ""

@@ -84,7 +84,7 @@ class Facts:
     state_refused: str = ""
     first: bool = False  # there is no state yet
     stopped: bool = False  # the switch is thrown
-    in_use: str = ""  # who has the lock, in words
+    in_use: str | None = ""  # who has the lock, in words; None: it can't be looked at
     state_folder: Folder | None = None
     journal_folder: Folder | None = None
     told: str | Unknown | None = None  # who is told of a run: alerts, metrics
@@ -272,6 +272,8 @@ def _state(facts: Facts) -> Check:
 
 
 def _lock(facts: Facts) -> Check:
+    if facts.in_use is None:
+        return _not_checked(LOCK, DISK)
     if facts.in_use:
         return _fault(LOCK, facts.in_use, "stop the other one first, or name another file with --state")
     return _ok(LOCK, "no other copytrade uses this state")

@@ -22,6 +22,7 @@ TABLE: list[tuple[str, int, list[str]]] = [
     # demo
     ("demo now", 2, ["unexpected extra argument"]),
     ("demo --port many", 2, ["--port"]),
+    ("demo --port 5000", 2, ["--port", "goes with --serve only"]),
     # init and doctor (more in tests/setup)
     ("init --nothing", 2, ["No such option: --nothing"]),
     ("doctor --config nowhere.json", 2, ["nowhere.json", "No such file or directory"]),

@@ -84,7 +84,7 @@ def _money(last: Last) -> Line:
     if not why_safe(last.snapshot):
         share = f" ({sums.counted / sums.cap:.0%})" if sums.cap else ""
         parts.append(f"caps {sums.counted:,.0f} of {sums.cap:,.0f}{share}")
-        parts.append(f"{len(last.rows)} tokens, {last.gaps} gaps")
+        parts.append(f"{len(last.rows)} tokens, {last.gaps} gap{'' if last.gaps == 1 else 's'}")
     return ((" " + "   ".join(parts), ""),)
 
 

@@ -100,7 +100,9 @@ def _money(view: View) -> Line:
         share = f" ({sums.counted / sums.cap:.0%})" if sums.cap else ""
         parts.append(f"caps {sums.counted:,.0f} of {sums.cap:,.0f}{share}")
         style = "warn" if sums.counted >= sums.cap else ""
-    parts.append(f"{len(view.rows)} tokens" + ("" if view.unsafe else f", {view.gaps} gaps"))
+    parts.append(
+        f"{len(view.rows)} tokens" + ("" if view.unsafe else f", {view.gaps} gap{'' if view.gaps == 1 else 's'}")
+    )
     return ((" " + "   ".join(parts), style),)
 
 

@@ -56,16 +56,18 @@ def demo(
         bool, typer.Option("--serve", help="Keep the exchange running, for init, doctor, run and all the others.")
     ] = False,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="With --serve: the first of its four ports; 0 for any.")
-    ] = 0,
+        int | None, typer.Option(min=0, max=65535, help="With --serve: the first of its four ports; any, if not given.")
+    ] = None,
 ) -> None:
     """Watch it copy a wallet on a simulated exchange: no key, no money, no network. Takes under a minute.
 
     With --serve the exchange keeps running, and what to type to use it is printed.
     """
     if serve:
-        asyncio.run(_practice.serve(port))
+        asyncio.run(_practice.serve(port or 0))
         return
+    if port is not None:
+        raise typer.BadParameter("it goes with --serve only: the demo itself chooses its ports", param_hint="--port")
     asyncio.run(_demo(Path(tempfile.mkdtemp(prefix="copytrade-demo-"))))
 
 
