@@ -349,9 +349,12 @@ def _ledger_at(spot: Spot) -> Ledger | None:
     seen = row.find("seen", SHARES)
     final = row.get("final", FLAG, True)
     avg_price = row.get("avg_price", PUSD, ZERO)
+    ours = row.get("ours", FLAG, True)
     if len(spot.faults) > before:
         return None
-    return Ledger(base=base, bought=bought, sold=sold, moved_at=moved_at, seen=seen, final=final, avg_price=avg_price)
+    return Ledger(
+        base=base, bought=bought, sold=sold, moved_at=moved_at, seen=seen, final=final, avg_price=avg_price, ours=ours
+    )
 
 
 def _today_at(spot: Spot) -> Today | None:

@@ -178,7 +178,9 @@ def _on_hold(one: Considered, snapshot: Snapshot) -> str:
 
 def _not_ours(one: Considered, _: Snapshot) -> str:
     many = number(-one.token.delta)
-    return f'{many} shares are too many, but copytrade has never traded them, and manage_holdings is "copied"'
+    return (
+        f'{many} shares are too many, but copytrade is not known to have traded them, and manage_holdings is "copied"'
+    )
 
 
 def _market_denied(one: Considered, snapshot: Snapshot) -> str:

@@ -20,7 +20,8 @@ Rule 2: a GONE order that no look-up knows is settled by our trades, read `fill_
 Rule 3: a trade that FAILED never happened: its fill is taken back while it is in the sums.
 Rule 4: a ledger starts anew (`base` := what is reported) only in the quiet, and is never dropped; on the word of a
         witness only where no order of ours rests, which may have filled since the listing was read.
-Rule 5: after a start on a lost state a token is on hold until the exchange's own balance of it may be believed. Where
+Rule 5: a token is ours once an order of ours has filled there. A balance that was restored does not make it so.
+Rule 6: after a start on a lost state a token is on hold until the exchange's own balance of it may be believed. Where
         the feed does not say the same yet nobody knows what the shares have cost: they count under the caps as the
         dearest there are, until it does.
 
@@ -148,6 +149,7 @@ class Base:
     avg_price: Decimal = field(
         default=ZERO, validator=not_negative
     )  # pUSD that a share of ours cost us; 0 = the feed does not say, 1 = not known since a lost state (DEAREST)
+    ours: bool = True  # an order of ours has filled there, as far as is known
 
 
 order_evolved, base_evolved = evolver(OwnOrder), evolver(Base)
@@ -251,6 +253,7 @@ def ledgers(memory: Memory) -> dict[TokenKey, Ledger]:
             seen=base.seen,
             final=key not in pending,
             avg_price=base.avg_price,
+            ours=base.ours,
         )
         for key, base in memory.bases.items()
     }
@@ -312,6 +315,7 @@ def intended(
             base=reported.get(order.token_key, ZERO),
             seen=reported.get(order.token_key, ZERO),
             avg_price=prices.get(order.token_key, ZERO),
+            ours=False,
         )
         for order in orders
         if order.token_key not in memory.bases
@@ -411,7 +415,7 @@ def _changed(
         if unfolded != before.unfolded or after.failed != before.failed:
             base = bases[after.token_key]
             avg_price = _average(base, _believed(base, after.token_key, orders), after, unfolded - before.unfolded)
-            bases[after.token_key] = base_evolved(base, moved_at=now, avg_price=avg_price)
+            bases[after.token_key] = base_evolved(base, moved_at=now, avg_price=avg_price, ours=True)
         if after.standing is Standing.SETTLED and not unfolded:
             del orders[order_id]
         else:
@@ -476,7 +480,7 @@ def mine_polled(
         if base is not None:
             kept = ZERO if ledger.avg_price == DEAREST else ledger.avg_price  # the feed knows by now
             avg_price = kept or prices.get(key, ZERO)
-            bases[key] = new_base(base=base, moved_at=ledger.moved_at, seen=size, avg_price=avg_price)
+            bases[key] = new_base(base=base, moved_at=ledger.moved_at, seen=size, avg_price=avg_price, ours=ledger.ours)
             restarted.add(key)
         else:
             bases[key] = base_evolved(memory.bases[key], seen=size)
@@ -567,10 +571,11 @@ def restored(
         return memory
     bases: dict[TokenKey, Base] = {}
     for key, balance in balances.items():
-        size, avg_price = reported.get(key, ZERO), DEAREST if balance else ZERO
+        size, avg_price, before = reported.get(key, ZERO), DEAREST if balance else ZERO, memory.bases.get(key)
         if equal(size, balance):
-            avg_price = prices.get(key, ZERO) or (memory.bases[key].avg_price if key in memory.bases else ZERO)
-        bases[key] = Base(base=balance, moved_at=now, seen=size, avg_price=avg_price)
+            avg_price = prices.get(key, ZERO) or (before.avg_price if before is not None else ZERO)
+        ours = before is not None and before.ours
+        bases[key] = Base(base=balance, moved_at=now, seen=size, avg_price=avg_price, ours=ours)
     return memory_evolved(
         memory,
         bases={**memory.bases, **bases},

@@ -134,6 +134,7 @@ class Ledger:
     avg_price: Decimal = field(
         default=ZERO, validator=not_negative
     )  # pUSD a share of base and bought cost; 0 = unknown
+    ours: bool = True  # copytrade has traded it; False: an order of ours has filled nothing, or its state was lost
 
     @property
     def believed(self) -> Decimal:

@@ -85,12 +85,10 @@ class Token:
 
     def not_ours(self, snapshot: Snapshot) -> bool:
         """True where a sale would be due of what we have never traded, and `manage_holdings` keeps us off that."""
-        return (
-            snapshot.policy.manage_holdings == COPIED
-            and self.left_alone is None
-            and self.token_key not in snapshot.ledgers
-            and self.delta < -snapshot.policy.deadband_shares
-        )
+        if snapshot.policy.manage_holdings != COPIED or self.left_alone is not None:
+            return False
+        ledger = snapshot.ledgers.get(self.token_key) if self.token_key is not None else None
+        return (ledger is None or not ledger.ours) and self.delta < -snapshot.policy.deadband_shares
 
 
 # The answer for one token: actions, the reason, and what it takes of the budget that all tokens share.

@@ -9,10 +9,12 @@ from attrs import evolve
 
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.records import Manners, Mode
+from copytrade.adapters.simulated.scenario import LEADER
 from copytrade.app.outcomes import AccountRefused
 from copytrade.app.state import decode_state, memory_of
 from copytrade.domain import model
 from copytrade.domain.memory import Memory, Standing, recovering
+from copytrade.domain.model import Side
 from tests.app.stage import ME, POLICY, FullJournal, Stage, outcomes, reason
 
 WANT = Decimal(20)
@@ -293,6 +295,43 @@ def test_nothing_is_posted_once_the_run_was_told_to_end() -> None:
     cycle = stage.cycle()
     assert stage.exchange.orders == {}
     assert {(one.outcome, one.words) for one in cycle.results} == {("dropped", "a stop came first")}
+
+
+class TestWhatWeNeverTraded:
+    """`manage_holdings: "copied"` never sells what copytrade did not buy, whatever it had to learn of it."""
+
+    COPIED = evolve(POLICY, manage_holdings="copied", fill_grace_sec=Decimal(10))
+
+    def test_a_balance_that_had_to_be_restored_is_not_a_trade(self) -> None:
+        stage = Stage(policy=self.COPIED, mine={0: "40"})
+        stage.begin(recovering(Memory(), stage.clock.now()))
+        reasons = [reason(stage.cycle(), stage.key()) for _ in range(6)]
+        assert stage.trader.memory.recovery is not None
+        assert stage.key() in stage.trader.memory.recovery.restored
+        assert reasons[-1] == "NOT_OURS"
+        assert stage.exchange.orders == {}
+
+    def test_an_order_that_filled_nothing_is_not_a_trade(self) -> None:
+        stage = Stage(policy=self.COPIED, mine={0: "10"})
+        stage.cycle()
+        (order,) = stage.live()
+        assert order.side is Side.BUY
+        stage.exchange.hold(LEADER, stage.yes(), Decimal(0))
+        reasons = [reason(stage.cycle(), stage.key()) for _ in range(4)]
+        assert reasons[-1] == "NOT_OURS"
+        assert [one.side for one in stage.exchange.orders.values()] == [Side.BUY]
+        assert stage.held() == 10
+
+    def test_what_it_bought_is_sold(self) -> None:
+        stage = Stage(policy=self.COPIED)
+        stage.cycle()
+        (order,) = stage.live()
+        stage.exchange.hit(order.order_id, order.rest)
+        stage.exchange.hold(LEADER, stage.yes(), Decimal(0))
+        for _ in range(6):
+            stage.cycle()
+        (sale,) = stage.live()
+        assert (sale.side, sale.size) == (Side.SELL, Decimal(20))
 
 
 class TestALostStateAndALateListing:

@@ -53,7 +53,7 @@ want 100, BOOK, on hold for 754
     ON_HOLD: on hold until 2025-12-17 19:45:54Z, 754 s more: a refusal that will repeat (60 s, doubling to 1 h),
     or a start on a lost state
 want 0, hold 100, BOOK, copied
-    NOT_OURS: 100 shares are too many, but copytrade has never traded them, and manage_holdings is "copied"
+    NOT_OURS: 100 shares are too many, but copytrade is not known to have traded them, and manage_holdings is "copied"
 want 100, BOOK, title Will it rain?, deny rain
     MARKET_DENIED: deny_markets has "rain", which its title or slug matches: nothing is bought
 want 100, BOOK, title Will it rain?, allow snow

@@ -10,7 +10,7 @@ said has the default of DESIGN 7, but for `follow_ratio`, which is 1, so that a 
                     polls 100 - 80 (earlier polls, oldest first; - is not listed) · target price 0.5 · target avg 0.5
     what is held    hold 80 · hold 60..80 (the feed says 60, 20 bought are on their way)
                     hold 60..80 by sales (the feed says 80, 20 sold are on their way) · price 0.5 · avg 0.5
-                    feed 60 · ledger 60+20-0 age 10 · seen 60 · unsettled · witness 80
+                    feed 60 · ledger 60+20-0 age 10 · seen 60 · unsettled · not ours · witness 80
     the market      book 0.61/0.63 · book -/0.63 · tick 0.01 · no tick · min 5 · last 0.6 · no id · id 012
                     key 0x…:1 · redeemable · target redeemable
     orders          live BUY 20 @ 0.61 age 30 #aa · matched 5 (of the order before) · doubt … · gone … · foreign …
@@ -366,6 +366,11 @@ def _paid(_: _World, token: _Token, price: str) -> None:
 @_clause("unsettled")
 def _unsettled(_: _World, token: _Token) -> None:
     token.kept(final=False)
+
+
+@_clause("not ours")
+def _not_ours(_: _World, token: _Token) -> None:
+    token.kept(ours=False)
 
 
 @_clause("witness N")

@@ -158,11 +158,14 @@ def _token(draw: st.DrawFn, key: str) -> dict[str, Any]:
         [(), (wanted,), (wanted, wanted), (SHARES[-3],), (ZERO, SHARES[-1])],
     )
     if with_ledger:
-        base, bought, sold, age, seen, final = pick(
-            draw, often(held, *SHARES[::5]), FILLS, FILLS, AGES, often(None, held, D(7)), often(True, False)
-        )
+        base, bought, sold, age, seen, final, ours = pick(
+            draw, often(held, *SHARES[::5]), FILLS, FILLS, AGES, often(None, held, D(7)), often(True, False),
+            often(True, False),
+        )  # fmt: skip
         moved_at = max(NOW - age, ZERO)
-        facts["ledger"] = Ledger(base=base, bought=bought, sold=sold, moved_at=moved_at, seen=seen, final=final)
+        facts["ledger"] = Ledger(
+            base=base, bought=bought, sold=sold, moved_at=moved_at, seen=seen, final=final, ours=ours
+        )
         if with_witness:
             (facts["witness"],) = pick(draw, [*[held] * len(SHARES), *SHARES])
     facts["book"] = draw(books()) if with_book else None

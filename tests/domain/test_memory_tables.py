@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from attrs import evolve
+from attrs import asdict, evolve
 
 from copytrade.domain import memory as remembering
 from copytrade.domain.memory import Base, Evidence, Hold, Memory, OwnOrder, Recovery, Sighting, Standing, Traded
@@ -30,6 +30,10 @@ def own(standing: Standing = OPEN, **changes: Any) -> OwnOrder:
         "ts": NOW - 100, "expiration": NOW + 90, **numbers,
     }  # fmt: skip
     return OwnOrder(standing=standing, **given)
+
+
+def base_with(name: str, number: Decimal) -> dict[str, Any]:
+    return {"base": D(1), name: number}
 
 
 def memory_of(*orders: OwnOrder, base: Base | None = None, **changes: Any) -> Memory:
@@ -117,7 +121,7 @@ class TestLedgers:
     def test_no_number_of_a_base_is_below_0(self, name):
         for odd in (D("-0.01"), D("NaN")):
             with pytest.raises(ValueError, match=name):
-                Base(**{"base": D(1), name: odd})
+                Base(**base_with(name, odd))
 
     def test_sums_of_each_side_and_token(self):
         memory = memory_of(
@@ -127,13 +131,13 @@ class TestLedgers:
             own(order_id="0x4", side=Side.SELL, matched=5, confirmed=5),
             own(order_id="0x5", token_key="0xc2:0", matched=9),
         )
-        base = Base(base=D(20), moved_at=D(7), seen=D(21), avg_price=D("0.4"))
+        base = Base(base=D(20), moved_at=D(7), seen=D(21), avg_price=D("0.4"), ours=False)
         ledgers = remembering.ledgers(evolve(memory, bases={KEY: base, "0xc2:0": base, "0xc3:0": base}))
         assert {key: f"{one.base} {one.bought} {one.sold} {one.final}" for key, one in ledgers.items()} == {
             KEY: "20 7 7 True", "0xc2:0": "20 9 0 False", "0xc3:0": "20 0 0 True",
         }  # fmt: skip
         ledger = ledgers[KEY]
-        assert Base(base=ledger.base, moved_at=ledger.moved_at, seen=ledger.seen, avg_price=ledger.avg_price) == base
+        assert {name: getattr(ledger, name) for name in asdict(base)} == asdict(base)
 
     def test_one_trade_that_may_fail_is_enough(self):
         memory = memory_of(own(order_id="0x1", matched=4, confirmed=4), own(order_id="0x2", matched=4, confirmed=1))
@@ -211,7 +215,8 @@ class TestPosting:
         orders = [own(INTENT), own(INTENT, order_id="0xbb", token_key="0xc2:0")]
         after = remembering.intended(Memory(), iter(orders), {KEY: D(60)}, {KEY: D("0.4")})
         assert after.bases == {
-            KEY: Base(base=D(60), seen=D(60), avg_price=D("0.4")), "0xc2:0": Base(base=D(0), seen=D(0)),
+            KEY: Base(base=D(60), seen=D(60), avg_price=D("0.4"), ours=False),
+            "0xc2:0": Base(base=D(0), seen=D(0), ours=False),
         }  # fmt: skip
         assert list(after.orders) == ["0xaa", "0xbb"]
 
@@ -223,10 +228,11 @@ class TestPosting:
 
     @pytest.mark.parametrize(("known", "said", "matched"), [(0, 0, 0), (0, 4, 4), (4, 3, 4)])
     def test_acknowledged(self, known, said, matched):
-        before = memory_of(own(INTENT, matched=known))
+        before = memory_of(own(INTENT, matched=known), base=Base(base=D(0), ours=False))
         after = remembering.acknowledged(before, {"0xaa": D(said), "0xff": D(5)}, NOW)
         assert (after.orders["0xaa"].standing, after.orders["0xaa"].matched) == (OPEN, matched)
         assert after.bases[KEY].moved_at == (NOW if matched != known else 0)
+        assert after.bases[KEY].ours is (matched != known)
         assert after.day.spent == (D("0.5") * (matched - known))
         assert list(after.orders) == ["0xaa"]
 
@@ -424,6 +430,12 @@ class TestPolls:
         assert list(after.orders) == ["0xaa", "0xcc", "0xdd"]  # a settled order without a part in the sums is dropped
         assert [order.folded for order in after.orders.values()] == [3, 0, 0]
 
+    @pytest.mark.parametrize("ours", [True, False])
+    def test_it_is_ours_if_it_was(self, ours):
+        memory = memory_of(base=Base(base=D("20.004"), seen=D(20), ours=ours))
+        after = remembering.mine_polled(memory, {KEY: D(20)}, {}, (), now=NOW, policy=POLICY)
+        assert after.bases[KEY] == Base(base=D(20), seen=D(20), ours=ours)
+
     @pytest.mark.parametrize(("known", "told", "price"), [
         ("0.4", "0.7", "0.4"), ("0", "0.7", "0.7"), ("0", None, "0"),
         ("1", "0.7", "0.7"), ("1", None, "0"),  # not known since a lost state: now the feed has caught up
@@ -549,7 +561,19 @@ class TestAStartOnALostState:
             memory = evolve(memory, bases={KEY: Base(base=D(3), avg_price=D(remembered))})
         prices = {} if told is None else {KEY: D(told)}
         after = remembering.restored(memory, {KEY: D(balance)}, {KEY: D(reported)}, NOW, prices)
-        assert after.bases[KEY] == Base(base=D(balance), moved_at=NOW, seen=D(reported), avg_price=D(cost))
+        assert (after.bases[KEY].base, after.bases[KEY].seen, after.bases[KEY].avg_price) == (
+            balance,
+            reported,
+            D(cost),
+        )
+
+    @pytest.mark.parametrize("before", [None, Base(base=D(3)), Base(base=D(3), ours=False)])
+    def test_a_balance_does_not_say_that_we_have_traded(self, before):
+        memory = memory_of(recovery=Recovery(started_at=self.START))
+        if before is not None:
+            memory = evolve(memory, bases={KEY: before})
+        after = remembering.restored(memory, {KEY: D(33)}, {}, NOW)
+        assert after.bases[KEY].ours is (before is not None and before.ours)
 
     def test_nothing_to_restore(self):
         memory = memory_of(recovery=Recovery(started_at=self.START))

@@ -80,7 +80,7 @@ def test_what_is_left_out_is_nothing():
     assert Book() == Book(best_bid=None, best_ask=None, tick_size=None, min_order_size=None, last_trade_price=None)
     assert Order(**GOOD[Order]) == Order(**GOOD[Order], matched=D(0), ts=D(0), gone=False)
     assert Ledger(base=D(1)) == Ledger(
-        base=D(1), bought=D(0), sold=D(0), moved_at=D(0), seen=None, final=True, avg_price=D(0)
+        base=D(1), bought=D(0), sold=D(0), moved_at=D(0), seen=None, final=True, avg_price=D(0), ours=True
     )
     assert Exposure(lo=D(0), hi=D(1)) == Exposure(lo=D(0), hi=D(1), unsure=D(0), warning="")
     assert Today() == Today(spent=D(0), result=D(0))

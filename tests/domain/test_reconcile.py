@@ -147,6 +147,8 @@ STEP_3_ONE_ORDER = [
     # sales of what we have no ledger of, where only what was copied is managed
     (f"want 0, hold 100, {BOOK}, copied", "nothing: NOT_OURS"),
     (f"want 0, hold 100, {BOOK}, copied, ledger 100", "SELL 25 @ 0.51"),
+    (f"want 0, hold 100, {BOOK}, copied, ledger 100, not ours", "nothing: NOT_OURS"),  # nothing filled, or not known
+    (f"want 0, hold 100, {BOOK}, ledger 100, not ours", "SELL 25 @ 0.51"),
     (f"want 100, hold 103, {BOOK}, copied", "nothing: IN_BAND"),
     (f"want 100, hold 103.01, {BOOK}, copied", "nothing: NOT_OURS"),
     (f"want 100, hold 50, {BOOK}, copied", "BUY 25 @ 0.49"),  # only where a sale would be due

@@ -80,6 +80,20 @@ class VirtualClock:
         self.time += Decimal(milliseconds).scaleb(-3)
 
 
+class Skewed:
+    """The clock of a machine that is so many seconds ahead of the exchange's (below 0: behind)."""
+
+    def __init__(self, true: VirtualClock, ahead: Decimal) -> None:
+        self._true = true
+        self._ahead = ahead
+
+    def now(self) -> Decimal:
+        return self._true.now() + self._ahead
+
+    async def sleep(self, seconds: Decimal) -> None:
+        await self._true.sleep(seconds)
+
+
 class Chaos:
     """The dice of one seed, and the story of what they did."""
 

@@ -4,6 +4,7 @@ past want     no fill takes the true position past the highest (below the lowest
               than the deadband and a cent (DESIGN 4)
 two orders    never two live orders of ours on a token, and none is sent where one rests or is still on its way
 oversold      no SELL is sent above what is truly held and not offered already
+not ours      with manage_holdings "copied", no SELL is sent on a token where no BUY of ours has ever filled
 caps          no BUY is sent where what was paid for what is held, what our BUYs may still cost and the new order
               together cost more than a cap
 the day       the BUYs of a UTC day do not cost more than max_daily_spend, whatever fills, state lost or not; a trade
@@ -36,7 +37,7 @@ from copytrade.adapters.simulated.world import World
 from copytrade.app.ports import Fill, PostAnswer, PostFate, Refusal, SignedOrder, TradeStatus
 from copytrade.domain.memory import Memory, Standing
 from copytrade.domain.model import CENT_SHARE, ZERO, Positions, Side
-from copytrade.domain.policy import Policy
+from copytrade.domain.policy import COPIED, Policy
 
 _HOLDING = (Refusal.NOT_TRADABLE, Refusal.BALANCE, Refusal.OTHER)  # refusals that repeat
 _FIRST_HOLD_SEC, _LONGEST_HOLD_SEC = Decimal(60), Decimal(3600)
@@ -131,6 +132,8 @@ class Oracle:
             for index, outcome in enumerate(market.outcomes)
         }
         self._costs_known = True
+        self._bought: set[str] = set()  # tokens where a BUY of ours has filled
+        self._forgotten = False  # a state was lost: the program does not know any more what it has bought
         self._days: dict[int, Decimal] = {}  # pUSD that the BUYs of each UTC day have cost
         self._saving = False
         self._memory: Memory | None = None  # as it was at the end of the cycle before
@@ -158,6 +161,7 @@ class Oracle:
             failure.told = failure.known_at is not None
         if lost_state:
             self._open.clear()
+            self._forgotten = True
             self._costs_known = False  # until the feed tells what everything has cost
             if traces:
                 self._nothing_before = self._exchange.now + self._policy.fill_grace_sec
@@ -312,12 +316,16 @@ class Oracle:
         offered = sum((self._exchange.orders[one].rest for one in self._live_on(where, Side.SELL)), ZERO)
         if order.size > held - offered:
             raise Violation(f"oversold: a SELL of {order.size} is sent, {held} are held, {offered} offered", where)
+        if self._policy.manage_holdings == COPIED and where not in self._bought:
+            raise Violation("not ours: what copytrade never bought is sold", where)
 
     def _may_buy(self, order: SignedOrder, spent: dict[str, Decimal]) -> None:
         where, policy = order.token_id, self._policy
         if not self._costs_known or any(failure.known_at is None for failure in self._failures.values()):
             return
         costs = {token_id: self._cost(token_id) for token_id in self._held if self._counts(token_id)}
+        if policy.manage_holdings == COPIED:  # what is left alone as not ours counts under no cap (DESIGN 5)
+            costs = {token_id: cost for token_id, cost in costs.items() if not self.may_be_strange(token_id)}
         if where not in costs:
             costs[where] = self._cost(where)
         slack = CENT_SHARE + sum((held.shares for held in self._held.values()), ZERO) * _FEED_CENT
@@ -356,6 +364,10 @@ class Oracle:
         want = self._policy.follow_ratio * leader.shares.get(token_id, ZERO)
         return self._wallet.shares.get(token_id, ZERO) - want
 
+    def may_be_strange(self, token_id: str) -> bool:
+        """May the program take this token for one that it has never bought?"""
+        return self._forgotten or token_id not in self._bought
+
     def cost(self, token_id: str | None = None) -> Decimal:
         """pUSD paid for what is held, and offered for more: of one token, or of all that count under the total cap."""
         if token_id is not None:
@@ -373,6 +385,7 @@ class Oracle:
         held = self._held.setdefault(trade.token_id, _Held())
         before = held.cost
         if side is Side.BUY:
+            self._bought.add(trade.token_id)
             self._paid(trade, size)
             held.shares, held.cost = held.shares + size, held.cost + size * trade.price
         else:

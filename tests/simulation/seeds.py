@@ -26,8 +26,8 @@ from copytrade.app.outcomes import Cycle
 from copytrade.app.ports import StateFile
 from copytrade.app.state import start_from
 from copytrade.domain.model import CENT_SHARE, ZERO, Decision, Reason, Side
-from copytrade.domain.policy import Policy
-from tests.simulation.chaos import Chaos, Crash, VirtualClock
+from copytrade.domain.policy import ALL, COPIED, Policy
+from tests.simulation.chaos import Chaos, Crash, Skewed, VirtualClock
 from tests.simulation.deeds import CASH, Deeds
 from tests.simulation.disk import Disk, mounted
 from tests.simulation.line import BadLine, HostileAccount, HostileFeed, HostileMarketData, HostileResolver
@@ -149,6 +149,7 @@ class Run:
             manners=Manners(mined_after=Decimal(2), confirmed_after=Decimal(dice.choice((5, 20, 60, 400)))),
         )  # fmt: skip
         self.world.exchange.dice = chaos.world_dice
+        self.own_clock = Skewed(self.clock, (ZERO, ZERO, ZERO, Decimal((25, -25, 7)[seed // 4 % 3]))[seed % 4])
         markets = [self.world.exchange.markets[condition_id_of(f"market-{number}")] for number in range(MARKETS)]
         markets[MARKETS - 1].min_order_size = Decimal(dice.choice((5, 5, 1, 15)))
         order_ttl_sec = dice.choice((90, 90, 45, 20))
@@ -165,6 +166,7 @@ class Run:
             max_notional_total=Decimal(dice.choice((2000, 2000, 100, 50))),
             # No dice: the other seeds' stories stay what they are.
             max_daily_spend=Decimal((40, 15, 80)[seed // 4 % 3]) if seed % 4 == 2 else None,
+            manage_holdings=COPIED if seed % 4 == 1 else ALL,
             target_address=LEADER,
             my_address=ME,
             blacklist_token_keys=[f"{condition_id_of(f'market-{BLACKLISTED}')}:0"],
@@ -201,7 +203,7 @@ class Run:
         self.oracle.new_life(lost_state=lost or not there, traces=traces)
         self.oracle.begin_cycle()
         start = start_from(
-            self.state, self.policy, name="state.json", journal_exists=self.journal.exists(), now=self.clock.now()
+            self.state, self.policy, name="state.json", journal_exists=self.journal.exists(), now=self.own_clock.now()
         )
         if start.notes and known and not lost:
             raise Violation(f"the state was lost: {start.notes}")
@@ -210,7 +212,7 @@ class Run:
                 feed=HostileFeed(self.line, self.deeds, self.oracle),
                 resolver=HostileResolver(self.line, self.deeds),
                 market=HostileMarketData(self.line, self.deeds),
-                clock=self.clock,
+                clock=self.own_clock,
                 account=HostileAccount(self.line, self.deeds, self.oracle, chaos, ME),
                 state=self.state,
                 journal=self.journal,
@@ -330,6 +332,8 @@ class Run:
                 return capped or abs(gap) <= least + band
             case Reason.TOKEN_CAP | Reason.TOTAL_CAP:
                 return capped
+            case Reason.NOT_OURS:
+                return gap > 0 and self.policy.manage_holdings == COPIED and self.oracle.may_be_strange(token_id)
             case Reason.DAILY_SPEND:  # how much of it is used up, a failed trade counted or not, is the program's say
                 return gap < 0 and self.policy.max_daily_spend is not None
         return False

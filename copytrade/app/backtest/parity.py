@@ -142,7 +142,9 @@ def _begun(facts: Snapshot) -> Memory:
                 orders[order.order_id] = _own(order, keys[token_id], token_id, facts, standing)
     bases = {}
     for key, ledger in facts.ledgers.items():
-        bases[key] = Base(base=ledger.base, moved_at=ledger.moved_at, seen=ledger.seen)
+        bases[key] = Base(
+            base=ledger.base, moved_at=ledger.moved_at, seen=ledger.seen, avg_price=ledger.avg_price, ours=ledger.ours
+        )
         for side, total in ((Side.BUY, ledger.bought), (Side.SELL, ledger.sold)):
             known = _sum_of(orders.values(), key, side)
             if total > known:  # fills of orders that are settled already

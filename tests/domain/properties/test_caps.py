@@ -67,7 +67,8 @@ class TestWhatIsBoughtFits:
         for token in seen(snapshot, decided):
             if token.decision.reason in (Reason.REDEEMABLE, Reason.COMBO, Reason.NOT_OURS):
                 continue
-            strange = snapshot.policy.manage_holdings == "copied" and token.decision.token_key not in snapshot.ledgers
+            ledger = snapshot.ledgers.get(token.decision.token_key or "")
+            strange = snapshot.policy.manage_holdings == "copied" and (ledger is None or not ledger.ours)
             if strange and token.decision.delta < -snapshot.policy.deadband_shares:
                 continue  # NOT_OURS, whatever the reason says
             price, freed = token.counted_price, rest(token.cancelled, Side.BUY)

@@ -77,7 +77,7 @@ class TestHandsOff:
             assert not any(row.redeemable for row in (token.mine, token.target) if row)
             assert snapshot.holds.get(place.token_key, NOW) <= NOW
             if place.side is Side.SELL and snapshot.policy.manage_holdings == "copied":
-                assert place.token_key in snapshot.ledgers
+                assert snapshot.ledgers[place.token_key].ours
 
 
 class TestPrices:
