@@ -549,10 +549,45 @@ def unrestored_until(memory: Memory, key: TokenKey, token_id: TokenId | None, po
     if stranger is not None:
         # A stranger may be the user's own and rest for ever, so the wait for it has an end (DESIGN 6): not before the
         # exchange itself has taken down whatever is ours, and its last fill has had the time to be told.
-        longest = recovery.started_at + max(policy.settle_timeout_sec, LONGEST_REST_SEC + policy.fill_grace_sec)
-        until = max(until, min(stranger + policy.fill_grace_sec, longest))
+        until = max(until, min(stranger + policy.fill_grace_sec, _ours_are_gone(recovery, policy)))
     base = memory.bases.get(key)
     return until if base is None else max(until, base.moved_at + policy.fill_grace_sec)
+
+
+def _ours_are_gone(recovery: Recovery, policy: Policy) -> Decimal:
+    """The time from which no order of an earlier life can rest, or has a fill that nobody knows of."""
+    return recovery.started_at + max(policy.settle_timeout_sec, LONGEST_REST_SEC + policy.fill_grace_sec)
+
+
+def told_meanwhile(
+    memory: Memory,
+    reported: Poll,
+    unknown: Mapping[TokenKey, Iterable[Order]],
+    prices: Mapping[TokenKey, Decimal] = _NO_PRICES,
+    *,
+    now: Decimal,
+    policy: Policy,
+) -> Memory:
+    """Until a token is restored, the most that was told of it is its ledger: by the feed, and by `unknown` orders.
+
+    Their BUYs may be ours. Nothing is placed there, but it counts under the total cap, and a feed that falls back must
+    not make room for others. (seeds 7944, 7977, 9873)
+    """
+    if memory.recovery is None:
+        return memory
+    if now >= _ours_are_gone(memory.recovery, policy):
+        unknown = {}  # they are the user's own
+    bases, told = dict(memory.bases), ledgers(memory)
+    for key in (reported.keys() | unknown.keys()) - memory.recovery.restored:
+        buys = [order for order in unknown.get(key, ()) if order.side is BUY]
+        most = sum((order.rest for order in buys), reported.get(key, ZERO))
+        base = bases.get(key, Base(base=ZERO, ours=False))
+        more = most - (told[key].believed if key in told else ZERO)
+        if more > 0:
+            price = max((order.price for order in buys), default=ZERO)
+            avg_price = max(price, prices.get(key, ZERO), base.avg_price)
+            bases[key] = base_evolved(base, base=base.base + more, avg_price=avg_price)
+    return memory_evolved(memory, bases=bases)
 
 
 def restored(

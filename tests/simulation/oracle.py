@@ -20,13 +20,14 @@ never lost    an order is durably in the state before it is sent, and stays in t
 
 A trade that fails after it matched moves the true position with no order of ours (DESIGN 4 promises nothing then).
 Until the program was told of the failure and has saved it, orders are measured against the position as if the trade
-stood where that is the milder measure; orders made later are measured against the truth alone.
+stood where that is the milder measure; orders made later are measured against the truth alone. Our trades tell it; of
+an order that only a lost state knew nobody does, until the program believes what is true.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
 
@@ -35,8 +36,8 @@ from attrs import define, field
 from copytrade.adapters.simulated.records import OrderStatus, SimTrade, TradeState
 from copytrade.adapters.simulated.world import World
 from copytrade.app.ports import Fill, PostAnswer, PostFate, Refusal, SignedOrder, TradeStatus
-from copytrade.domain.memory import Memory, Standing
-from copytrade.domain.model import CENT_SHARE, ZERO, Positions, Side
+from copytrade.domain.memory import Memory, Standing, ledgers
+from copytrade.domain.model import CENT_SHARE, ZERO, Ledger, Positions, Side
 from copytrade.domain.policy import COPIED, Policy
 
 _HOLDING = (Refusal.NOT_TRADABLE, Refusal.BALANCE, Refusal.OTHER)  # refusals that repeat
@@ -134,6 +135,7 @@ class Oracle:
         self._costs_known = True
         self._bought: set[str] = set()  # tokens where a BUY of ours has filled
         self._forgotten = False  # a state was lost: the program does not know any more what it has bought
+        self._before: set[str] = set()  # orders that were sent before a state was lost
         self._days: dict[int, Decimal] = {}  # pUSD that the BUYs of each UTC day have cost
         self._saving = False
         self._memory: Memory | None = None  # as it was at the end of the cycle before
@@ -162,6 +164,7 @@ class Oracle:
         if lost_state:
             self._open.clear()
             self._forgotten = True
+            self._before.update(self.sent)
             self._costs_known = False  # until the feed tells what everything has cost
             if traces:
                 self._nothing_before = self._exchange.now + self._policy.fill_grace_sec
@@ -191,6 +194,8 @@ class Oracle:
         if before is not None:
             self._started_in_quiet(before, memory)
         self._memory = memory
+        if any(not failure.told for failure in self._failures.values()):
+            self._believes(ledgers(memory))
         for order_id in list(self._open):
             known = memory.orders.get(order_id)
             if known is not None:
@@ -208,6 +213,12 @@ class Oracle:
                 if true - sent.filled > CENT_SHARE and _restored(before, self._key(where)):
                     raise Violation(f"lost: {order_id[-4:]} filled {true}, known are {sent.filled}", where)
             del self._open[order_id]
+
+    def _believes(self, told: Mapping[str, Ledger]) -> None:
+        for failure in self._failures.values():
+            ledger = told.get(self._key(failure.token_id))
+            held = self._wallet.shares.get(failure.token_id, ZERO)
+            failure.told = failure.told or (ledger is not None and abs(ledger.believed - held) <= CENT_SHARE)
 
     def _started_in_quiet(self, before: Memory, after: Memory) -> None:
         for key, base in after.bases.items():
@@ -252,10 +263,11 @@ class Oracle:
         self._cycle.listed = True
 
     def told_trades(self, fills: Iterable[Fill]) -> None:
-        """Our trades were listed."""
+        """Our trades were listed. They tell nothing of an order that only a lost state knew."""
         if self._failures:
             for fill in fills:
-                if fill.status is TradeStatus.FAILED and fill.trade_id in self._failures:
+                failed = fill.status is TradeStatus.FAILED and fill.trade_id in self._failures
+                if failed and fill.order_id not in self._before:
                     self._failures[fill.trade_id].told = True
 
     def answered(self, orders: Sequence[SignedOrder], answers: Sequence[PostAnswer]) -> None:
@@ -450,7 +462,7 @@ class Oracle:
         if side is Side.SELL and held.shares > 0:
             cost = -held.cost * size / held.shares  # what comes back counts as what is there does
         held.shares += -size if side is Side.BUY else size
-        held.cost = max(held.cost - cost, ZERO)
+        held.cost = max(held.cost - cost, ZERO) if held.shares > 0 else ZERO
         self._failures[trade.trade_id] = _Failure(token_id=trade.token_id, side=side, size=size, cost=cost)
 
     def _doubtful(self, token_id: str, side: Side, made_at: Decimal) -> Decimal:
