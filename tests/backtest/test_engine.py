@@ -195,6 +195,45 @@ class TestSlicesOfMemory:
         assert sliced == whole
 
 
+class TestPointsOfTheCurve:
+    """What the meter keeps of each token from poll to poll is what looking at every holding anew would give."""
+
+    @given(seed=SEEDS, model=MODELS)
+    def test_each_point_is_the_sum_over_all_holdings(self, seed, model):
+        ratio = policy(seed).follow_ratio
+
+        def look(poll):
+            live = made.world
+            marks, his, ours = live.marks, live.leader.shares, live.account.shares
+            wanted = {key: ratio * size for key, size in his.items() if key in marks}
+            point = made.meter.curve.points[-1]
+            assert point.equity == live.account.cash + value(ours)
+            assert point.ideal == live.account.start_cash + ratio * live.leader.equity(marks)
+            assert point.naive == live.naive.account.cash + value(live.naive.account.shares)
+            assert point.wanted == sum((size * marks[key] for key, size in wanted.items()), ZERO)
+            assert point.gap == sum(
+                (abs(wanted.get(key, ZERO) - ours.get(key, ZERO)) * mark for key, mark in marks.items()), ZERO
+            )
+            looked.append(point)
+
+        def value(shares):
+            return sum((size * made.world.marks.get(key, ZERO) for key, size in shares.items()), ZERO)
+
+        made = _Run(
+            tape=history(seed),
+            policy=policy(seed),
+            model=model,
+            given=world(seed),
+            dice=Random(seed),
+            keep=True,
+            watch=look,
+            progress=None,
+        )
+        looked: list[Any] = []
+        made.to_the_end()
+        assert looked
+
+
 class TestTheLiveDecisions:
     """The live loop asks for the books that it needs; the run hands over all. Both act the same."""
 

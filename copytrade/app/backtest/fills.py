@@ -27,7 +27,7 @@ from attrs import define
 from copytrade.app.backtest.assumptions import FillModel
 from copytrade.app.backtest.tape import Levels
 from copytrade.domain.amounts import floored
-from copytrade.domain.model import ZERO, OrderId, Side, TokenId, TokenKey
+from copytrade.domain.model import BUY, ZERO, OrderId, Side, TokenId, TokenKey
 
 
 @define(kw_only=True, eq=False)
@@ -56,7 +56,7 @@ class Resting:
 
 def beyond(side: Side, price: Decimal, ours: Decimal) -> bool:
     """Is `price` through ours: lower than our bid, or higher than our ask?"""
-    return price < ours if side is Side.BUY else price > ours
+    return price < ours if side is BUY else price > ours
 
 
 def size_at(levels: Levels, price: Decimal) -> Decimal:
@@ -71,10 +71,9 @@ def crossing(side: Side, price: Decimal, opposite: Levels) -> Decimal:
     """The shares on the other side that an order at `price` meets."""
     total = ZERO
     for level, size in opposite:
-        if level == price or beyond(side, level, price):
-            total += size
-        else:
+        if level > price if side is BUY else level < price:
             break
+        total += size
     return total
 
 
@@ -105,16 +104,17 @@ def by_book(model: FillModel, order: Resting, own: Levels, opposite: Levels, *, 
     """Shares of `order` that a new book fills; the order's place in the queue moves with it."""
     level_before, was_best = order.level, order.was_best
     order.level = size_at(own, order.price)
-    order.ahead = min(order.ahead, order.level)
+    if order.ahead > order.level:
+        order.ahead = order.level
     order.was_best = not own or not beyond(order.side, order.price, own[0][0])
     across = crossing(order.side, order.price, opposite)
-    if across > 0:
+    if across > ZERO:
         filled = _cut(order, max(across - order.used, ZERO))
         order.used += filled
         return filled
     order.used = ZERO
     left = level_before - order.level
-    if has_trades or left <= 0 or not was_best or model is FillModel.PESSIMISTIC:
+    if has_trades or left <= ZERO or not was_best or model is FillModel.PESSIMISTIC:
         return ZERO
     return _cut(order, left if model is FillModel.OPTIMISTIC else left * order.rest / (order.rest + level_before))
 

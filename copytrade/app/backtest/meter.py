@@ -8,19 +8,16 @@ is.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from attrs import define, field
 
-from copytrade.app.backtest.accounting import Account
 from copytrade.app.backtest.result import Curve, Held, Point, Summary, part
 from copytrade.app.backtest.world import World
 from copytrade.domain.model import ONE, ZERO, Plan, Reason, TokenKey
 from copytrade.domain.policy import Policy
-
-Marks = Mapping[TokenKey, Decimal]
 
 SILENT_POLLS = 5
 SILENT_SEC = Decimal(300)
@@ -41,13 +38,15 @@ def duration(seconds: Decimal) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def value_of(account: Account, marks: Marks) -> Decimal:
-    """What the shares of `account` are worth at their last price."""
-    total = ZERO
-    for key, size in account.shares.items():
-        if size:
-            total += size * marks.get(key, ZERO)
-    return total
+# What the shares of one token are worth at its last price, in pUSD: ours, the leader's, what we hold too much or too
+# little, the naive taker's.
+Worth = tuple[Decimal, Decimal, Decimal, Decimal]
+
+NO_WORTH: Worth = (ZERO, ZERO, ZERO, ZERO)
+
+
+def _total(worths: Iterable[Decimal]) -> Decimal:
+    return sum(worths, ZERO)
 
 
 @define(kw_only=True, eq=False)
@@ -69,7 +68,7 @@ class Meter:
     _drawdown: Decimal = ZERO
     _gap_sum: Decimal = ZERO
     _wanted_sum: Decimal = ZERO
-    _last: Point | None = None
+    _worths: dict[TokenKey, Worth] = field(factory=dict)
     _silent: Decimal = ZERO  # seconds
     _silences: int = 0
     _longest: tuple[Decimal, Decimal] = (ZERO, ZERO)  # seconds, and when it began
@@ -108,11 +107,9 @@ class Meter:
         """One poll has been decided: where does everything stand?"""
         self._polls += 1
         self._decisions += len(decided.decisions)
-        band, reasons = self.policy.deadband_shares, self._reasons
-        for decision in decided.decisions:
-            reasons[id(decision.reason)] += 1
-            if decision.delta and abs(decision.delta) > band:
-                self._gaps += 1
+        self._reasons.update([id(decision.reason) for decision in decided.decisions])
+        deltas = [decision.delta for decision in decided.decisions if decision.delta]
+        self._gaps += sum(map(self.policy.deadband_shares.__lt__, map(abs, deltas)))
         point = self._point(now)
         self._gap_sum += point.gap
         self._wanted_sum += point.wanted
@@ -120,42 +117,37 @@ class Meter:
             self.curve.add(point)
 
     def _point(self, now: Decimal) -> Point:
-        world, marks = self.world, self.world.marks
-        account, leader, naive = world.account, world.leader, world.naive.account
-        ratio, held = self.policy.follow_ratio, account.shares
-        gap = holdings = ideal = ZERO
-        for key, size in leader.shares.items():
-            mark = marks.get(key)
-            if mark is None:
-                continue
-            mine = held.get(key)
-            worth = size * mark
-            ideal += worth
-            if mine:
-                holdings += mine * mark
-                gap += abs(ratio * size - mine) * mark
-            else:
-                gap += ratio * worth
-        for key, mine in held.items():
-            if mine and key not in leader.shares:
-                worth = mine * marks.get(key, ZERO)
-                holdings += worth
-                gap += worth
+        world, ratio = self.world, self.policy.follow_ratio
+        account, naive = world.account, world.naive.account
+        for key in world.revalued:
+            self._worths[key] = self._worth(key)
+        world.revalued.clear()
+        holdings, ideal, gap, copied = map(_total, zip(NO_WORTH, *self._worths.values(), strict=True))
         equity = account.cash + holdings
         if self._peak is None or equity > self._peak:
             self._peak = equity
         self._drawdown = max(self._drawdown, self._peak - equity)
-        point = Point(
+        return Point(
             at=now,
             equity=equity,
             cash=account.cash,
-            ideal=account.start_cash + ratio * (leader.cash + ideal),
-            naive=naive.cash + value_of(naive, marks),
+            ideal=account.start_cash + ratio * (world.leader.cash + ideal),
+            naive=naive.cash + copied,
             gap=gap,
             wanted=ratio * ideal,
         )
-        self._last = point
-        return point
+
+    def _worth(self, key: TokenKey) -> Worth:
+        world, ratio = self.world, self.policy.follow_ratio
+        mark, his = world.marks.get(key), world.leader.shares.get(key)
+        if mark is None:
+            return NO_WORTH
+        mine, naive = world.account.shares.get(key), world.naive.account.shares.get(key)
+        ours, copied = mine * mark if mine else ZERO, naive * mark if naive else ZERO
+        if his is None:
+            return ours, ZERO, ours, copied
+        worth = his * mark
+        return ours, worth, abs(ratio * his - mine) * mark if mine else ratio * worth, copied
 
     def summary(self) -> Summary:
         """The sums, as they stand at the end of the tape."""

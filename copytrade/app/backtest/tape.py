@@ -160,7 +160,9 @@ def checked(tape: Tape) -> Iterator[Event]:
     last: Decimal | None = None
     for number, event in tape.open_():
         at = event.at
-        if last is not None:
+        if at is last:  # of one moment, as most are
+            pass
+        elif last is not None:
             if at < last:
                 raise _wrong(tape, number, "time", f"{at}, after {last}", "times that never go back")
             if tape.max_gap_sec is not None and at - last > tape.max_gap_sec:
@@ -170,16 +172,18 @@ def checked(tape: Tape) -> Iterator[Event]:
         elif not (at.is_finite() and at >= 0):
             raise _wrong(tape, number, "time", str(at), "seconds since the epoch")
         last = at
-        if type(event) is TokenListed:
+        fault_of = _FAULTS.get(type(event))
+        if fault_of is not None:
+            if event.token_key in known:  # type: ignore[union-attr]  # all but a Beat have one
+                fault = fault_of(event)
+            else:
+                fault = ("token_key", event.token_key, "a token that was listed before")  # type: ignore[union-attr]  # likewise
+        elif type(event) is TokenListed:
             fault = _listing_fault(event, known, keys)
             known[event.token_key] = event.token_id
             keys[event.token_id] = event.token_key
-        elif type(event) is Beat:
-            fault = None
-        elif event.token_key not in known:  # type: ignore[union-attr]  # Beat was asked about above
-            fault = ("token_key", event.token_key, "a token that was listed before")  # type: ignore[union-attr]  # likewise
         else:
-            fault = _FAULTS[type(event)](event)
+            fault = None
         if fault is not None:
             raise _wrong(tape, number, *fault)
         yield event
@@ -222,17 +226,17 @@ def _held_fault(event: LeaderHeld) -> _Found:
 def _book_fault(event: BookSeen) -> _Found:
     before = ONE
     for price, size in event.bids:
-        if not (price < before and size >= 0):
+        if not (price < before and size >= ZERO):
             return _level_fault("bids", price, size, before)
         before = price
-    if not before > 0:
+    if not before > ZERO:
         return "bids price", str(before), "a price inside (0, 1)"
     before = ZERO
     for price, size in event.asks:
-        if not (price > before and size >= 0):
+        if not (price > before and size >= ZERO):
             return _level_fault("asks", price, size, before)
         before = price
-    if not before < 1:
+    if not before < ONE:
         return "asks price", str(before), "a price inside (0, 1)"
     return None
 
@@ -252,7 +256,7 @@ def _price_fault(event: PriceSeen) -> _Found:
 
 
 def _trade_fault(event: Traded) -> _Found:
-    if not (event.size.is_finite() and event.size >= 0):
+    if not (event.size.is_finite() and event.size >= ZERO):
         return "size", str(event.size), "shares that are not negative"
     if not (event.price.is_finite() and ZERO <= event.price <= ONE):
         return "price", str(event.price), "a price from 0 to 1"

@@ -36,7 +36,7 @@ from copytrade.app.backtest.tape import (
 )
 from copytrade.domain.amounts import ceiled, floored
 from copytrade.domain.desired import average_prices, poll_of
-from copytrade.domain.model import ONE, ZERO, Book, OrderId, Place, Position, Positions, Side, TokenId, TokenKey
+from copytrade.domain.model import BUY, ONE, SELL, ZERO, Book, OrderId, Place, Position, Positions, TokenId, TokenKey
 from copytrade.domain.records import maker
 from copytrade.domain.risk import TWO
 
@@ -60,6 +60,7 @@ class Token:
     terms: Terms
     bids: Levels = ()
     asks: Levels = ()
+    top: tuple[Decimal | None, Decimal | None] | None = None  # best prices of the book that its mark is of
     quoted: bool = False  # a book or a price was ever seen
     by_price: bool = False  # its book is made up of a price
     over: bool = False
@@ -91,6 +92,7 @@ class World:
     resting: dict[OrderId, Resting] = field(factory=dict, init=False)  # orders that arrived; memory says until when
     touched: set[TokenKey] = field(factory=set, init=False)  # where our orders or what is said of our holdings changed
     moved: set[TokenKey] = field(factory=set, init=False)  # where our orders did
+    revalued: set[TokenKey] = field(factory=set, init=False)  # what anybody's shares of these are worth has changed
     fills: list[Fill] = field(factory=list, init=False)  # that nobody took note of yet
     payouts: dict[TokenKey, Decimal] = field(factory=dict, init=False)  # of every market that is over
     paid: dict[TokenKey, Decimal] = field(factory=dict, init=False)  # those of them that the feeds tell of by now
@@ -148,6 +150,7 @@ class World:
             _, key, delta = due.popleft()
             token = self.tokens[key]
             if not token.over:
+                self.revalued.add(key)
                 self.naive.trade(key, delta, token.bids, token.asks, token.terms)
 
     def _on_listed(self, event: TokenListed) -> None:
@@ -182,6 +185,7 @@ class World:
             # What he held when the tape begins was not bought then: it counts from the price of that moment.
             price = mark if opening else change_price(event, token.leader_size, token.leader_avg, mark)
             self.leader.moved(key, delta, price)
+            self.revalued.add(key)
             if not opening:
                 self.naive.saw(event.at, key, delta)
             else:
@@ -207,16 +211,20 @@ class World:
         token = self.tokens[event.token_key]
         if token.over:
             return
-        self._booked(token, event.bids, event.asks)
-        token.by_price = False
-        if event.bids and event.asks:
-            self._marked(token, (event.bids[0][0] + event.asks[0][0]) / TWO)
-        if not token.live:
-            return
+        bids, asks = event.bids, event.asks
+        top = (bids[0][0] if bids else None, asks[0][0] if asks else None)
+        if top == token.top:  # as mostly: what changes in a book is behind its best prices
+            token.bids, token.asks = bids, asks
+        else:
+            self._booked(token, bids, asks)
+            token.by_price = False
+            if bids and asks:
+                self._marked(token, (bids[0][0] + asks[0][0]) / TWO)
+            token.top = top
         for order in token.live:
-            own, opposite = (event.bids, event.asks) if order.side is Side.BUY else (event.asks, event.bids)
+            own, opposite = (bids, asks) if order.side is BUY else (asks, bids)
             filled = filling.by_book(self.model, order, own, opposite, has_trades=self.has_trades)
-            if filled > 0:
+            if filled > ZERO:
                 self._fill(order, filled, event.at)
         self.sweep(token)
 
@@ -235,7 +243,7 @@ class World:
             token.by_price = True
         for order in token.live:
             filled = filling.by_price(self.model, order, event.price)
-            if filled > 0:
+            if filled > ZERO:
                 self._fill(order, filled, event.at)
         self.sweep(token)
 
@@ -247,11 +255,9 @@ class World:
         self._stale_books.add(token.key)
         if not token.bids or not token.asks:
             self._marked(token, event.price)
-        if not token.live:
-            return
         for order in token.live:
             filled = filling.by_trade(self.model, order, event.price, event.size, event.taker)
-            if filled > 0:
+            if filled > ZERO:
                 self._fill(order, filled, event.at)
         self.sweep(token)
 
@@ -284,13 +290,15 @@ class World:
         pass
 
     def _booked(self, token: Token, bids: Levels, asks: Levels) -> None:
-        token.bids, token.asks, token.quoted = bids, asks, True
+        token.bids, token.asks, token.top, token.quoted = bids, asks, None, True
         self._stale_books.add(token.key)
 
     def _marked(self, token: Token, price: Decimal) -> None:
         if token.key not in self.marks:
             self.leader.priced(token.key, price)
         self.marks[token.key] = price
+        token.top = None
+        self.revalued.add(token.key)
 
     def touch(self, keys: Iterable[TokenKey]) -> None:
         """Something happened to our orders on these tokens."""
@@ -301,8 +309,10 @@ class World:
 
     def sweep(self, token: Token) -> None:
         """Forget the orders on `token` that do not rest any more."""
-        if token.live and not all(order.live for order in token.live):
-            token.live = [order for order in token.live if order.live]
+        for order in token.live:
+            if not order.live:
+                token.live = [order for order in token.live if order.live]
+                return
 
     def _fill(self, order: Resting, size: Decimal, at: Decimal, price: Decimal | None = None) -> None:
         """Book a fill of `order`: as a maker at its own price, or as a taker at `price`."""
@@ -310,7 +320,7 @@ class World:
             self._close(order)
             return
         token = self.tokens[order.token_key]
-        if order.side is Side.SELL:  # shares may have gone with a redemption
+        if order.side is SELL:  # shares may have gone with a redemption
             size = min(size, self.account.shares.get(order.token_key, ZERO))
             if size <= 0:
                 self._close(order)
@@ -319,6 +329,7 @@ class World:
         if order.rest <= 0:
             order.live = False
         self.touch((order.token_key,))
+        self.revalued.add(order.token_key)
         maker = price is None
         paid = order.price if price is None else price
         fee = ZERO if maker else taker_fee(paid, size, token.terms)
@@ -360,15 +371,15 @@ class World:
     def post(self, place: Place, order: Resting, at: Decimal) -> tuple[str, str]:
         """The exchange's answer to one order: its outcome, and why it says no. What it takes may match at once."""
         token = self.tokens[place.token_key]
-        own, opposite = (token.bids, token.asks) if place.side is Side.BUY else (token.asks, token.bids)
+        own, opposite = (token.bids, token.asks) if place.side is BUY else (token.asks, token.bids)
         if token.over:
             return "refused", "NOT_TRADABLE"
         across = filling.crossing(place.side, place.price, opposite)
         if place.post_only and across > 0:
             return "refused", "PRICE_MOVED"
-        locked = sum((one.rest * (one.price if one.side is Side.BUY else ONE) for one in self._locking(place)), ZERO)
-        have = self.account.cash if place.side is Side.BUY else self.account.shares.get(place.token_key, ZERO)
-        cost = place.size * place.price if place.side is Side.BUY else place.size
+        locked = sum((one.rest * (one.price if one.side is BUY else ONE) for one in self._locking(place)), ZERO)
+        have = self.account.cash if place.side is BUY else self.account.shares.get(place.token_key, ZERO)
+        cost = place.size * place.price if place.side is BUY else place.size
         if cost > have - locked:
             return "refused", "BALANCE"
         if self.given.refusal_rate and self.dice.random() < self.given.refusal_rate:
@@ -390,9 +401,9 @@ class World:
 
     def _locking(self, place: Place) -> Iterable[Resting]:
         """Our resting orders whose rests are spoken for already when `place` arrives."""
-        if place.side is Side.SELL:
-            return [order for order in self.tokens[place.token_key].live if order.side is Side.SELL]
-        return [order for order in self.resting.values() if order.live and order.side is Side.BUY]
+        if place.side is SELL:
+            return [order for order in self.tokens[place.token_key].live if order.side is SELL]
+        return [order for order in self.resting.values() if order.live and order.side is BUY]
 
     # -- what can be seen ---------------------------------------------------------------------------------------------
 
