@@ -41,10 +41,13 @@ from copytrade.domain.memory import Traded as Sums
 from copytrade.domain.model import ZERO, Cancel, Ledger, Order, OrderId, Place, Plan, Snapshot, TokenId, TokenKey
 from copytrade.domain.plan import plan
 from copytrade.domain.policy import Policy
+from copytrade.domain.records import maker
 
 # As app/executing.py sends them: a GTD order lives 180 s at least, the exchange takes a minute off. (API.md, Orders)
 LEAST_LIFE_SEC = Decimal(190)
 TAKEN_OFF_SEC = Decimal(60)
+
+new_own_order = maker(OwnOrder)
 
 
 @frozen(kw_only=True)
@@ -310,7 +313,7 @@ class _Run:
                     mine[token_id] = said[token_id]
                 else:
                     mine.pop(token_id, None)
-        told = remembering.ledgers(self._part(keys))
+        told = remembering.ledgers(part)
         self._ledgers.update(told)
         # What is in doubt may be settled by time alone, and a fill's trades are read in the poll after it was seen.
         world.touch([key for key in keys if world.ids[key] in doubt or (key in told and not told[key].final)])
@@ -418,7 +421,7 @@ class _Run:
             ts=at,
             expires=expiration - TAKEN_OFF_SEC,
         )
-        intent = OwnOrder(
+        intent = new_own_order(
             order_id=order_id,
             token_key=place.token_key,
             token_id=place.token_id,

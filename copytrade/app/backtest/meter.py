@@ -18,6 +18,7 @@ from copytrade.app.backtest.result import Curve, Held, Point, Summary, part
 from copytrade.app.backtest.world import World
 from copytrade.domain.model import ONE, ZERO, Plan, Reason, TokenKey
 from copytrade.domain.policy import Policy
+from copytrade.domain.records import maker
 
 SILENT_POLLS = 5
 SILENT_SEC = Decimal(300)
@@ -43,6 +44,8 @@ def duration(seconds: Decimal) -> str:
 Worth = tuple[Decimal, Decimal, Decimal, Decimal]
 
 NO_WORTH: Worth = (ZERO, ZERO, ZERO, ZERO)
+
+new_point = maker(Point)
 
 
 def _total(worths: Iterable[Decimal]) -> Decimal:
@@ -127,7 +130,7 @@ class Meter:
         if self._peak is None or equity > self._peak:
             self._peak = equity
         self._drawdown = max(self._drawdown, self._peak - equity)
-        return Point(
+        return new_point(
             at=now,
             equity=equity,
             cash=account.cash,

@@ -23,7 +23,7 @@ POINTS = 2000  # of a curve, at most
 T = TypeVar("T")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Fill:
     """One fill of ours."""
 
@@ -61,7 +61,7 @@ class Decided:
     decision: Decision
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Point:
     """Where everything stood at one poll, in pUSD."""
 

@@ -43,7 +43,7 @@ from copytrade.domain.risk import TWO
 PAYOUT_STEP = Decimal("0.0001")  # of one that has to be guessed
 ENDLESS = Decimal(10**9)  # shares behind a price that nobody recorded a book for
 
-new_book = maker(Book)
+new_book, new_fill = maker(Book), maker(Fill)
 
 _Late = deque[tuple[Decimal, TokenKey, Position | None]]
 
@@ -226,7 +226,6 @@ class World:
             filled = filling.by_book(self.model, order, own, opposite, has_trades=self.has_trades)
             if filled > ZERO:
                 self._fill(order, filled, event.at)
-        self.sweep(token)
 
     def _on_price(self, event: PriceSeen) -> None:
         token = self.tokens[event.token_key]
@@ -245,7 +244,6 @@ class World:
             filled = filling.by_price(self.model, order, event.price)
             if filled > ZERO:
                 self._fill(order, filled, event.at)
-        self.sweep(token)
 
     def _on_trade(self, event: Traded) -> None:
         token = self.tokens[event.token_key]
@@ -259,7 +257,6 @@ class World:
             filled = filling.by_trade(self.model, order, event.price, event.size, event.taker)
             if filled > ZERO:
                 self._fill(order, filled, event.at)
-        self.sweep(token)
 
     def _on_resolved(self, event: Resolved) -> None:
         token, key = self.tokens[event.token_key], event.token_key
@@ -309,10 +306,7 @@ class World:
 
     def sweep(self, token: Token) -> None:
         """Forget the orders on `token` that do not rest any more."""
-        for order in token.live:
-            if not order.live:
-                token.live = [order for order in token.live if order.live]
-                return
+        token.live = [order for order in token.live if order.live]
 
     def _fill(self, order: Resting, size: Decimal, at: Decimal, price: Decimal | None = None) -> None:
         """Book a fill of `order`: as a maker at its own price, or as a taker at `price`."""
@@ -322,12 +316,13 @@ class World:
         token = self.tokens[order.token_key]
         if order.side is SELL:  # shares may have gone with a redemption
             size = min(size, self.account.shares.get(order.token_key, ZERO))
-            if size <= 0:
+            if size <= ZERO:
                 self._close(order)
                 return
         order.matched += size
-        if order.rest <= 0:
+        if order.rest <= ZERO:
             order.live = False
+            self.sweep(token)
         self.touch((order.token_key,))
         self.revalued.add(order.token_key)
         maker = price is None
@@ -339,7 +334,7 @@ class World:
         self.fill_count += 1
         self.filled_shares += size
         self.fills.append(
-            Fill(
+            new_fill(
                 at=at,
                 order_id=order.order_id,
                 token_key=order.token_key,
@@ -366,6 +361,7 @@ class World:
 
     def _close(self, order: Resting) -> None:
         order.live = False
+        self.sweep(self.tokens[order.token_key])
         self.touch((order.token_key,))
 
     def post(self, place: Place, order: Resting, at: Decimal) -> tuple[str, str]:
@@ -445,7 +441,6 @@ class World:
         for order in self.resting.values():
             if order.live and now >= order.expires:
                 self._close(order)
-                self.sweep(self.tokens[order.token_key])
 
     def tops(self) -> dict[TokenId, Book]:
         """The book of every token that is quoted, as a decision sees it."""
