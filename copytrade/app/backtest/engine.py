@@ -249,11 +249,13 @@ class _Run:
                 bases[key] = base
         return Memory(orders=orders, bases=bases, day=self._memory.day)
 
-    def _keep_part(self, keys: Iterable[TokenKey], part: Memory) -> None:
-        for key in keys:
-            self._own.pop(key, None)
-        for order_id, order in part.orders.items():
-            self._own.setdefault(order.token_key, {})[order_id] = order
+    def _keep_part(self, keys: Iterable[TokenKey], before: Memory, part: Memory) -> None:
+        """Memory as these tokens know it has changed."""
+        if part.orders is not before.orders:
+            for key in keys:
+                self._own.pop(key, None)
+            for order_id, order in part.orders.items():
+                self._own.setdefault(order.token_key, {})[order_id] = order
         self._bases.update(part.bases)
         if part.day is not self._memory.day:
             self._memory = remembering.memory_evolved(self._memory, day=part.day)
@@ -293,7 +295,7 @@ class _Run:
                 if order.matched:
                     sums[order_id] = Sums(traded=order.matched, confirmed=order.matched)
             asked = remembering.to_look_up(part, listed)
-            read = remembering.trades_wanted_after(part, listed) is not None
+            read = bool(asked) or remembering.trades_wanted_after(part, listed) is not None
             evidence = Evidence(
                 asked_at=now,
                 listed=listed,
@@ -301,10 +303,9 @@ class _Run:
                 trades=sums if read else None,
                 trades_asked_at=now,
             )
-            before = part.orders
-            part = remembering.observed(part, evidence, now=now, policy=self.policy)
-            self._keep_part(keys, part)
-            self._forget(before.keys() - part.orders.keys())
+            before, part = part, remembering.observed(part, evidence, now=now, policy=self.policy)
+            self._keep_part(keys, before, part)
+            self._forget(before.orders.keys() - part.orders.keys())
         live, doubt = remembering.live_and_in_doubt(part, now)
         for key in keys:
             token_id = world.ids[key]
@@ -339,11 +340,18 @@ class _Run:
             prices=self.world.paid_on_average,
             told={key: self._ledgers[key] for key in part.bases},
         )
-        self._keep_part(keys, after)
+        self._keep_part(keys, part, after)
         self._forget(part.orders.keys() - after.orders.keys())
-        for key, ledger in remembering.ledgers(after).items():
+        changed = after
+        if after.orders is part.orders:  # as mostly: then a ledger is another one only where its base is
+            bases = {key: base for key, base in after.bases.items() if base != part.bases[key]}
+            changed = remembering.memory_evolved(after, bases=bases)
+        told = remembering.ledgers(changed)
+        for key in after.bases:
+            before = self._ledgers[key]
+            ledger = told.get(key, before)
             settled = (
-                ledger == self._ledgers[key]
+                (ledger is before or ledger == before)
                 and self.world.ids[key] not in self._doubt
                 and ledger.final
                 and equal(self.world.reported.get(key, ZERO), ledger.believed)
@@ -362,7 +370,7 @@ class _Run:
     # -- execute ------------------------------------------------------------------------------------------------------
 
     def _execute(self, decided: Plan, at: Decimal) -> None:
-        dropped = self._cancel(decided.cancels, at)
+        dropped = self._cancel(decided.cancels, at) if decided.cancels else set()
         places = [place for place in decided.places if place.token_id not in dropped]
         if not places:
             return
@@ -371,7 +379,8 @@ class _Run:
         expiration = max(at + TAKEN_OFF_SEC + self.policy.order_ttl_sec, at + LEAST_LIFE_SEC)
         made = [self._made(place, at, expiration) for place in places]
         intents = [intent for _, intent in made]
-        part = remembering.intended(self._part(keys), intents, self.world.reported, self.world.paid_on_average)
+        before = self._part(keys)
+        part = remembering.intended(before, intents, self.world.reported, self.world.paid_on_average)
         accepted: dict[OrderId, Decimal] = {}
         never, taken, hold = [], [], []
         for place, (order, intent) in zip(places, made, strict=True):
@@ -404,8 +413,10 @@ class _Run:
                         words=words,
                     )
                 )
-        part = remembering.refused(remembering.acknowledged(part, accepted, at), never)
-        self._keep_part(keys, part)
+        part = remembering.acknowledged(part, accepted, at)
+        if never:
+            part = remembering.refused(part, never)
+        self._keep_part(keys, before, part)
         self._memory = remembering.held(remembering.released(self._memory, taken), hold, at)
 
     def _made(self, place: Place, at: Decimal, expiration: Decimal) -> tuple[Resting, OwnOrder]:
@@ -455,7 +466,8 @@ class _Run:
             if not was_live:  # "already canceled or matched": it may have matched more than the plan knew
                 dropped.add(cancel.token_id)
         self.world.touch(keys)
-        self._keep_part(keys, remembering.gone(self._part(keys), confirmed, at))
+        part = self._part(keys)
+        self._keep_part(keys, part, remembering.gone(part, confirmed, at))
         return dropped
 
     # -- the end ------------------------------------------------------------------------------------------------------
