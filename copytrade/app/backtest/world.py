@@ -12,7 +12,6 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -42,7 +41,6 @@ from copytrade.domain.records import maker
 from copytrade.domain.risk import TWO
 
 PAYOUT_STEP = Decimal("0.0001")  # of one that has to be guessed
-TOPS_KEPT = 4096
 ENDLESS = Decimal(10**9)  # shares behind a price that nobody recorded a book for
 
 new_book, new_fill = maker(Book), maker(Fill)
@@ -70,6 +68,7 @@ class Token:
     leader_size: Decimal = ZERO
     leader_avg: Decimal = ZERO
     live: list[Resting] = field(factory=list)
+    shown: tuple[object, ...] | None = None  # what its book in the snapshots was made of
     traded: Decimal = ZERO  # pUSD
 
 
@@ -116,7 +115,6 @@ class World:
     _redeemable: list[tuple[Decimal, TokenKey]] = field(factory=list, init=False)
     _books: dict[TokenId, Book] = field(factory=dict, init=False)
     _stale_books: set[TokenKey] = field(factory=set, init=False)
-    _top: Callable[..., Book] = field(init=False)  # the prices of a market come again and again
     _apply: dict[type, Callable[[Any], None]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -126,7 +124,6 @@ class World:
             ratio=self.follow_ratio,
             delay=self.given.feed_lag_sec + self.given.latency_sec,
         )
-        self._top = lru_cache(maxsize=TOPS_KEPT)(_top)
         self._apply = {
             TokenListed: self._on_listed,
             LeaderHeld: self._on_leader,
@@ -451,18 +448,24 @@ class World:
             token = self.tokens[key]
             if not token.bids and not token.asks:
                 self._books.pop(token.token_id, None)
+                token.shown = None
                 continue
             bid = token.bids[0][0] if token.bids else None
             ask = token.asks[0][0] if token.asks else None
             # The feed's current price and the book's last trade say about the same; so the guard has a price.
             last = token.last_trade if token.last_trade is not None else self.marks.get(key)
-            self._books[token.token_id] = self._top(bid, ask, token.terms.tick_size, token.terms.min_order_size, last)
+            shown = (bid, ask, last, token.terms)
+            if token.shown != shown:
+                token.shown = shown
+                self._books[token.token_id] = new_book(
+                    best_bid=bid,
+                    best_ask=ask,
+                    tick_size=token.terms.tick_size,
+                    min_order_size=token.terms.min_order_size,
+                    last_trade_price=last,
+                )
         self._stale_books.clear()
         return dict(self._books)
-
-
-def _top(bid: Decimal | None, ask: Decimal | None, tick: Decimal | None, least: Decimal, last: Decimal | None) -> Book:
-    return new_book(best_bid=bid, best_ask=ask, tick_size=tick, min_order_size=least, last_trade_price=last)
 
 
 def _index_of(key: TokenKey) -> int:
