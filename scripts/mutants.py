@@ -4,6 +4,7 @@
     make mutants ARGS="quote exposure"    these modules only
     make mutants ARGS="--until laws"      a first look: without the simulation and the program
     make mutants ARGS=--survivors         what is explained as a survivor, which is not run otherwise
+    make mutants ARGS="--kept FILE"       write down there what was killed, and go on from it after a stop
 
 A mutant is one fault in one module; mutations.py says which there are. It gets a process of its own, and tests run
 there until the first one fails: the module's own tables and examples, the other tables, the laws and the machines, the
@@ -21,6 +22,7 @@ explained in tests/mutants_survivors.toml. The exit code is 1 where one is not, 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.abc
 import importlib.util
 import inspect
@@ -59,7 +61,7 @@ SURVIVED, FAULT = "survived", "a fault of this script:"
 WHOLE, SESSION = -1, -2  # no mutant at all; the process that all others are forked from
 LONGEST_WAIT_SEC = 1800  # for what hangs and burns no time: it waits for something that never comes
 _OURS = {"copytrade", "tests", "scripts", "conftest"}
-_PYTEST = ("-x", "-qq", "-s", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+_PYTEST = ("-x", "-qq", "-s", "--tb=line", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -67,6 +69,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("modules", nargs="*", help="quote, exposure, … (all of copytrade/domain where none is named)")
     parser.add_argument("--survivors", action="store_true", help="only what is explained as a survivor, run again")
     parser.add_argument("--until", choices=STAGES, default=STAGES[-1], help="ask no tests after this stage")
+    parser.add_argument("--kept", type=Path, metavar="FILE", help="what was killed, as it is killed; not run again")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many run at once (all cores)")
     asked = parser.parse_args(arguments)
 
@@ -81,26 +84,32 @@ def main(arguments: Sequence[str]) -> int:
     fates = {
         index: SURVIVED for index, mutant in enumerate(mutants) if mutant.name in explained and not asked.survivors
     }
+    if asked.kept:
+        known = _kept(asked.kept)
+        fates |= {index: known[_key(mutant)] for index, mutant in enumerate(mutants) if _key(mutant) in known}
 
     os.environ["HYPOTHESIS_PROFILE"] = "mutants"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory() as folder:
         sys.dont_write_bytecode, sys.pycache_prefix = False, folder  # what is compiled once is compiled for all
         stages = STAGES[: STAGES.index(asked.until) + 1]
-        _Run(mutants=mutants, fates=fates, folder=Path(folder), stages=stages, jobs=asked.jobs).all()
+        _Run(mutants=mutants, fates=fates, folder=Path(folder), stages=stages, jobs=asked.jobs, kept=asked.kept).all()
     return _report(mutants, fates, explained)
 
 
 def tests_of(module: str) -> dict[str, list[Path]]:
     """What may kill a mutant of this module, stage by stage, soonest first."""
     tables = sorted(path for path in (TESTS / "domain").glob("test_*.py") if "stateful" not in path.name)
+    app = sorted((TESTS / "app").glob("test_*.py"))
+    explaining = TESTS / "app" / "test_explaining.py"
     own = [path for path in tables if f"{path.stem}_".startswith(f"test_{module}_")] + [DOMAIN / f"{module}.py"]
     return {
         "own": own,
-        "tables": [path for path in (*tables, TESTS / "app/test_explaining.py", *EXAMPLES) if path not in own],
+        "tables": [path for path in (*tables, explaining, *EXAMPLES) if path not in own],
         "laws": [TESTS / "domain" / "properties", *sorted((TESTS / "domain").glob("test_*stateful*.py"))],
         "simulation": [TESTS / "simulation"],
-        "program": [TESTS / "app", TESTS / "cli" / "test_plan.py"],
+        # Each file once: Hypothesis refuses to run a method a second time in one process.
+        "program": [path for path in app if path != explaining] + [TESTS / "cli" / "test_plan.py"],
     }
 
 
@@ -116,6 +125,7 @@ class _Run:
     folder: Path
     stages: Sequence[str]
     jobs: int
+    kept: Path | None = field(default=None)
     allowance: float = field(default=0.0)  # seconds of processor time for a stage
 
     def all(self) -> None:
@@ -147,7 +157,7 @@ class _Run:
             self._pool([WHOLE], self._from_scratch, "")
         lines = self._notes(WHOLE)
         if SURVIVED not in lines:
-            sys.exit(f"nothing was broken yet, and tests fail already: {lines[-1]}")
+            sys.exit(f"nothing was broken yet, and tests fail already: {lines[-1]}\n{self._said().read_text()}")
         for name in json.loads(lines[-1]):
             with suppress(Exception):  # whatever cannot be imported beforehand is imported when it is needed
                 importlib.import_module(name)
@@ -173,6 +183,7 @@ class _Run:
                             sys.exit(f"{self.mutants[index].name}: {fate}")
                         if index >= 0:
                             self.fates[index] = fate
+                            self._keep(index, fate)
                         alive = sum(self.fates.get(one) == SURVIVED for one in todo)
                         bar.update(task, advance=1, description=f"{title}, {alive} alive so far")
                     for child, (_, since) in running.items():
@@ -182,6 +193,11 @@ class _Run:
             finally:
                 for child in running:
                     os.killpg(child, signal.SIGKILL)
+
+    def _keep(self, index: int, fate: str) -> None:
+        if self.kept and fate != SURVIVED:  # a later test may kill what survives today
+            with self.kept.open("a", encoding="utf-8") as kept:
+                print(json.dumps([*_key(self.mutants[index]), fate], ensure_ascii=False), file=kept)
 
     def _fork(self, index: int, run: Callable[[int, TextIO], None], *, quiet: bool = True) -> int:
         """Start it. The child writes down each stage that it begins, and SURVIVED at the end; it never comes back."""
@@ -194,8 +210,9 @@ class _Run:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 os.setpgid(0, 0)
                 nowhere = os.open(os.devnull, os.O_RDWR)
-                for stream in (0, 1, 2):
-                    os.dup2(nowhere, stream)
+                heard = os.open(self._said(), os.O_WRONLY | os.O_CREAT) if index == WHOLE else nowhere
+                for stream, end in enumerate((nowhere, heard, heard)):
+                    os.dup2(end, stream)
             with (self.folder / str(index)).open("a", buffering=1) as notes:
                 try:
                     run(index, notes)
@@ -206,6 +223,10 @@ class _Run:
 
     def _notes(self, index: int) -> list[str]:
         return (self.folder / str(index)).read_text().splitlines()
+
+    def _said(self) -> Path:
+        """What the tests print where nothing is broken."""
+        return self.folder / "said"
 
     def begin(self, stage: str, notes: TextIO) -> None:
         print(stage, file=notes)
@@ -317,6 +338,17 @@ def _put_in(mutant: Mutant) -> None:
 def _explanations() -> dict[tuple[str, ...], str]:
     rows = tomllib.loads(EXPLAINED.read_text(encoding="utf-8"))["survivor"] if EXPLAINED.exists() else []
     return {(row["file"], row["where"], row["operator"], row["before"], row["after"]): row["why"] for row in rows}
+
+
+def _key(mutant: Mutant) -> tuple[str, ...]:
+    """The same as long as its module is."""
+    return hashlib.sha256(mutant.path.read_bytes()).hexdigest()[:16], *mutant.name, str(mutant.line)
+
+
+def _kept(file: Path) -> dict[tuple[str, ...], str]:
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    rows = [json.loads(line) for line in lines]
+    return {tuple(key): fate for *key, fate in rows}
 
 
 def _report(mutants: Sequence[Mutant], fates: dict[int, str], explained: dict[tuple[str, ...], str]) -> int:

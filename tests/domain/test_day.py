@@ -94,6 +94,13 @@ def test_a_fill_leaves_the_prices_of_other_tokens():
     assert filled(books, KEY, Side.BUY, D("0.5"), D(10), NOON).prices == {OTHER: D("0.3"), KEY: D("0.5")}
 
 
+@pytest.mark.parametrize("name", ["start", "spent", "result"])
+def test_books_with_a_number_that_cannot_be_are_refused(name):
+    for odd in (D("NaN"), D("Infinity"), *(() if name == "result" else (D("-0.01"),))):
+        with pytest.raises(ValueError, match=name):
+            Day(**{name: odd})
+
+
 class TestWhenADayBegins:
     YESTERDAY = Day(start=NOON - 43200, spent=D(5), result=D(-3), prices={KEY: D("0.5")})
 

@@ -37,6 +37,7 @@ from tests.strategies import D
         ("grow 2, target 100", "100"),
         ("grow 3, shrink 1, target 100, polls 20 50", "20..100"),
         ("grow 3, shrink 1, target 100, polls 20 50 60", "50..100"),
+        ("grow 3, shrink 1, target 100, polls 50 20", "20..100"),
         ("grow 5, shrink 1, target 100, polls 10 100 100 100", "10..100"),  # polls_to_grow - 1 are remembered, if more
         ("grow 5, shrink 1, target 100, polls 10 100 100 100 100", "100"),
     ],
@@ -58,7 +59,10 @@ def test_want(world, want):
         ("target 50, polls 100 50 50 | B: polls 10 - - | C: polls 10 - -", "A 50..100 | B 0..10 | C 0..10"),
         # 2 x polls_to_shrink - 1 are remembered: the poll with three tokens is forgotten
         ("target 50, polls 100 50 50 50 | B: polls 10 - - - | C: polls 10 - - -", "50"),
+        ("target 50, polls 50 100 50 50 | B: polls 10 - - - | C: polls 10 - - -", "50"),
         ("target 50, polls 80 50 50 50", "50"),
+        # as many as there are, where fewer are known than count
+        ("target 50, polls 100 50 | B: polls 10 10 | C: polls 10 10", "A 50..100 | B 0..10 | C 0..10"),
         # rows of size 0 are no tokens, neither then nor now
         ("shrink 1, target 50, polls 100 | B: polls 0 | C: polls 0", "50"),
         (
@@ -79,6 +83,7 @@ def test_a_row_of_size_0_is_no_token_of_a_poll():
     assert polls_to_shrink(none, [one], twice) == 4
     assert polls_to_shrink(none, [none], twice) == 2
     assert polls_to_shrink(one, [], twice) == 2
+    assert polls_to_shrink({"0xa:0": D(1), "0xb:0": D(1)}, [{**three, "0xd:0": D(0), "0xe:0": D(0)}], twice) == 2  # 2/3
 
 
 def test_what_is_listed_with_0_is_not_held():
@@ -96,6 +101,7 @@ def test_what_is_listed_with_0_is_not_held():
         ({"a": "100"}, [{"a": "100"}, {"a": "50"}], "100..100, latest 100"),
         ({"a": "50"}, [{"a": "100"}], "50..100, latest 50"),
         ({}, [{"a": "100"}], "0..100, latest 0"),
+        ({}, [{"a": "0.5"}], "0..0.5, latest 0"),
         ({"a": "100"}, [], "100..100, latest 100"),
         ({"a": "33.337"}, [{"a": "44.449"}], "33.33..44.44, latest 33.33"),
         ({"b": "1"}, [{"b": "1"}], "0..0, latest 0"),  # nobody lists it
@@ -113,6 +119,8 @@ def test_the_three_numbers_of_a_want(latest, history, want):
 def test_by_the_latest_poll_alone_where_growth_needs_two():
     polls = polls_that_count({"a": D(100)}, [{"a": D(50)}], Policy(polls_to_grow=2))
     assert [plain(number) for number in want_of("a", polls, D("0.5"))] == ["25", "50", "50"]
+    polls = polls_that_count({"a": D("100.09")}, [{"a": D(50)}], Policy(polls_to_grow=2))
+    assert [plain(number) for number in want_of("a", polls, D("0.2"))] == ["10", "20.01", "20.01"]  # in whole cents
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,11 @@ def test_who_is_asked_for_a_witness_and_when_a_ledger_starts_anew(world, asked, 
     assert tokens_to_witness(facts) == ((key,) if asked else ())
 
 
+def test_nothing_is_asked_of_a_token_that_we_never_traded():
+    facts = snapshot("feed 60")
+    assert not needs_witness(Decimal(60), None, in_doubt=False, now=facts.now, policy=facts.policy)
+
+
 @pytest.mark.parametrize(
     ("world", "keys"),
     [

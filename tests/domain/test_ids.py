@@ -29,6 +29,7 @@ def position_id(module: int, *, reserved: int = 0) -> str:
         (str(2**256 - 1), IdKind.CTF),
         (str(2**256), IdKind.MALFORMED),
         ("1" + "0" * 78, IdKind.MALFORMED),
+        ("9" * 5000, IdKind.MALFORMED),  # longer than int() reads
         ("0" + position_id(1), IdKind.MALFORMED),
         (hex(HASH), IdKind.MALFORMED),
     ],

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from copytrade.domain.amounts import CENT
 from copytrade.domain.model import (
+    CENT_SHARE,
     Book,
     Cancel,
     CancelReason,
@@ -32,6 +34,7 @@ GOOD: dict[type, dict[str, Any]] = {
     Book: {},
     Order: {"order_id": "0xaa", "side": Side.BUY, "price": D("0.5"), "size": D(10)},
     Ledger: {"base": D(1)},
+    Today: {},
     Snapshot: {"now": D(1)},
     Place: {
         "token_key": "0xc1:0", "token_id": "111", "side": Side.BUY, "price": D("0.5"), "size": D(1),
@@ -51,6 +54,8 @@ GOOD: dict[type, dict[str, Any]] = {
         (Order, "matched", (*BELOW, D("10.01"))),
         (Order, "ts", BELOW),
         *((Ledger, name, BELOW) for name in ("base", "bought", "sold", "moved_at", "seen", "avg_price")),
+        (Today, "spent", BELOW),
+        (Today, "result", (D("NaN"), D("Infinity"), D("-Infinity"))),  # below 0 is a loss
         (Snapshot, "cash", BELOW),
         (Place, "price", NO_PRICE),
         (Place, "size", (*BELOW, D(0))),
@@ -98,6 +103,10 @@ def test_what_is_left_out_is_nothing():
 )
 def test_only_a_whole_answer_is_decided_upon(ok, incomplete, complete):
     assert Positions(ok=ok, incomplete=incomplete).complete is complete
+
+
+def test_a_cent_of_a_share_is_the_step_of_all_rounding():
+    assert CENT_SHARE == CENT
 
 
 def test_what_is_believed():

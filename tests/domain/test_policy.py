@@ -33,6 +33,9 @@ BAD = [
     ({"follow_ratio": 0}, ["follow_ratio"]),
     ({"follow_ratio": "NaN"}, ["follow_ratio"]),
     ({"follow_ratio": "Infinity"}, ["follow_ratio"]),
+    ({"slice_min": "NaN"}, ["slice_min"]),  # what is no number is told, not compared
+    ({"slice_max": "NaN"}, ["slice_max"]),
+    ({"order_ttl_sec": "NaN"}, ["order_ttl_sec"]),
     ({"slice_max": 0, "slice_min": 0}, ["slice_max"]),
     ({"order_ttl_sec": 0}, ["order_ttl_sec"]),
     ({"settle_timeout_sec": 0}, ["settle_timeout_sec", "settle_timeout_sec"]),
@@ -54,6 +57,8 @@ BAD = [
     ({"max_daily_loss": 0}, ["max_daily_loss"]),  # a loss of nothing is always reached
     ({"min_hours_to_end": 0}, ["min_hours_to_end"]),
     ({"min_open_price": 0, "max_open_price": 1}, ["min_open_price", "max_open_price"]),
+    ({"min_open_price": 1}, ["min_open_price"]),
+    ({"max_open_price": 0}, ["max_open_price"]),
     ({"min_open_price": "NaN"}, ["min_open_price"]),
     ({"min_open_price": "0.9", "max_open_price": "0.1"}, ["min_open_price"]),
     ({"manage_holdings": "mine"}, ["manage_holdings"]),
@@ -133,6 +138,8 @@ def test_addresses_and_token_keys_are_compared_in_lower_case():
     policy = Policy(target_address="0xAB", my_address="0xCD", blacklist_token_keys=["0xC1:0", "0xc1:0"])
     assert (policy.target_address, policy.my_address) == ("0xab", "0xcd")
     assert policy.blacklist_token_keys == frozenset({"0xc1:0"})
+    markets = Policy(allow_markets=["0xC1", "A-Slug"], deny_markets=["0xC2", "B-Slug"])
+    assert (markets.allow_markets, markets.deny_markets) == ({"0xc1", "a-slug"}, {"0xc2", "b-slug"})
 
 
 @pytest.mark.parametrize(

@@ -87,10 +87,11 @@ class TestARecordThatIsMadeFast:
         assert getattr(other, name) == another
 
     def test_wants_what_its_class_wants(self, record, make, given):
-        with pytest.raises(TypeError):
-            make(**dict(list(given.items())[1:]))
-        with pytest.raises(TypeError):
-            make(**given, unheard_of=1)
+        for maker_of_it in (make, maker(record)):
+            with pytest.raises(TypeError):
+                maker_of_it(**dict(list(given.items())[1:]))
+            with pytest.raises(TypeError):
+                maker_of_it(**given, unheard_of=1)
 
 
 class TestWhatIsWrong:
@@ -170,5 +171,7 @@ class TestEvolving:
     def test_what_is_wrong_is_refused(self):
         with pytest.raises(ValueError, match="matched must be finite and not negative"):
             order_evolved(self.OWN, matched=D(-1))
+        with pytest.raises(ValueError, match="matched must be finite and not negative"):
+            evolver(OwnOrder)(self.OWN, matched=D(-1))
         with pytest.raises(TypeError):
             order_evolved(self.OWN, unheard_of=1)

@@ -267,6 +267,9 @@ class TestCapsAreKeptByCost:
             f"{A}, cash 14.7, live BUY 20 @ 0.49 age 91 | B: want 70, book 0.49/0.51",
             "A cancel live EXPIRED; BUY 25 @ 0.49 | B BUY 5 @ 0.49",
         ),
+        # it frees nothing of what the day may cost
+        (f"{A}, cash 24.5, spend 14, live BUY 20 @ 0.49 age 91", "cancel live EXPIRED; BUY 8.57 @ 0.49"),
+        (f"{A}, cash 24.5, spend 12, live BUY 20 @ 0.49 age 91", "cancel live EXPIRED: DAILY_SPEND"),
         # left out is not limited
         (A, "BUY 25 @ 0.49"),
     ],
@@ -317,3 +320,8 @@ def test_the_last_veto(key, desired, mine, total, why):
     half = Decimal("0.5")
     answer = risk_check(key, Decimal(desired), Decimal(mine), half, total_notional=Decimal(total), policy=LIMITED)
     assert answer == (why is None, why)
+
+
+def test_the_last_veto_where_nothing_else_is_held():
+    just = Policy(max_notional_per_token=Decimal(80), max_notional_total=Decimal(50))
+    assert risk_check("0xa:0", Decimal(100), Decimal(0), Decimal("0.5"), policy=just) == (True, None)
