@@ -273,7 +273,10 @@ def _state(facts: Facts) -> Check:
 
 def _lock(facts: Facts) -> Check:
     if facts.in_use is None:
-        return _not_checked(LOCK, DISK)
+        if facts.state_folder is not None and facts.state_folder.trouble:
+            return _not_checked(LOCK, DISK)
+        what = f"the lock of {facts.config.state_path} can be neither taken nor looked at"
+        return _fault(LOCK, what, "make the .lock beside it a file that this user may write, or name another --state")
     if facts.in_use:
         return _fault(LOCK, facts.in_use, "stop the other one first, or name another file with --state")
     return _ok(LOCK, "no other copytrade uses this state")

@@ -95,7 +95,7 @@ class Trader:
         snapshot, books = await self._observer.observe()
         plan_ = plan(snapshot)
         if self._approve is not None and plan_.mode is Mode.NORMAL and not snapshot.stopped:
-            if due := sales(plan_, self._policy):
+            if due := sales(plan_, snapshot):
                 if not await self._approve(due, snapshot):
                     raise NotApproved("the start was not confirmed: nothing was sent")
                 # A person may have thought for minutes: what is done now is decided on what is known now.

@@ -109,17 +109,6 @@ class Observer:
         self._notebook.memory = remembering.resolved(self._notebook.memory, resolution.token_ids)
         for key, words in resolution.refused.items():
             self._notebook.warn(f"{key}: left alone, {words}")
-        if first.mine.complete:
-            keys = {token_id: key for key, token_id in self._notebook.memory.token_map.items()}
-            unknown = foreign_orders(first.listing or (), self._notebook.memory)
-            self._notebook.memory = remembering.told_meanwhile(
-                self._notebook.memory,
-                poll_of(first.mine),
-                {keys[token_id]: orders for token_id, orders in unknown.items() if token_id in keys},
-                average_prices(first.mine),
-                now=now,
-                policy=self._policy,
-            )
         self._notebook.memory = remembering.restored(
             self._notebook.memory, balances, poll_of(first.mine), now, average_prices(first.mine)
         )

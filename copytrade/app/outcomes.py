@@ -25,7 +25,7 @@ from copytrade.domain.model import (
     TokenId,
     TokenKey,
 )
-from copytrade.domain.policy import Policy
+from copytrade.domain.policy import COPIED
 from copytrade.errors import RefusedToStart
 
 
@@ -75,9 +75,17 @@ class Cycle:
     titles: Mapping[TokenKey, str] = field(factory=dict)
 
 
-def sales(plan_: Plan, policy: Policy) -> tuple[Decision, ...]:
+def sales(plan_: Plan, snapshot: Snapshot) -> tuple[Decision, ...]:
     """The decisions that would sell or reduce what the wallet holds, now or in the cycles that follow."""
-    return tuple(one for one in plan_.decisions if one.delta < -policy.deadband_shares and one.reason not in LEFT_ALONE)
+    policy, ledgers = snapshot.policy, snapshot.ledgers
+    ours = {key for key, ledger in ledgers.items() if ledger.ours} if policy.manage_holdings == COPIED else None
+    return tuple(
+        one
+        for one in plan_.decisions
+        if one.delta < -policy.deadband_shares
+        and one.reason not in LEFT_ALONE
+        and (ours is None or one.token_key in ours)
+    )
 
 
 def largest_first(places: Iterable[Place], decisions: Iterable[Decision]) -> list[Place]:

@@ -20,7 +20,8 @@ Rule 2: a GONE order that no look-up knows is settled by our trades, read `fill_
 Rule 3: a trade that FAILED never happened: its fill is taken back while it is in the sums.
 Rule 4: a ledger starts anew (`base` := what is reported) only in the quiet, and is never dropped; on the word of a
         witness only where no order of ours rests, which may have filled since the listing was read.
-Rule 5: a token is ours once an order of ours has filled there. A balance that was restored does not make it so.
+Rule 5: a token is ours once an order of ours has filled there, and the fill stands. A balance that was restored does
+        not make it so.
 Rule 6: after a start on a lost state a token is on hold until the exchange's own balance of it may be believed. Where
         the feed does not say the same yet nobody knows what the shares have cost: they count under the caps as the
         dearest there are, until it does.
@@ -149,7 +150,7 @@ class Base:
     avg_price: Decimal = field(
         default=ZERO, validator=not_negative
     )  # pUSD that a share of ours cost us; 0 = the feed does not say, 1 = not known since a lost state (DEAREST)
-    ours: bool = True  # an order of ours has filled there, as far as is known
+    ours: bool = True  # an order of ours has filled there that is in the base already, as far as is known
 
 
 order_evolved, base_evolved = evolver(OwnOrder), evolver(Base)
@@ -253,7 +254,7 @@ def ledgers(memory: Memory) -> dict[TokenKey, Ledger]:
             seen=base.seen,
             final=key not in pending,
             avg_price=base.avg_price,
-            ours=base.ours,
+            ours=base.ours or key in bought or key in sold,
         )
         for key, base in memory.bases.items()
     }
@@ -415,7 +416,7 @@ def _changed(
         if unfolded != before.unfolded or after.failed != before.failed:
             base = bases[after.token_key]
             avg_price = _average(base, _believed(base, after.token_key, orders), after, unfolded - before.unfolded)
-            bases[after.token_key] = base_evolved(base, moved_at=now, avg_price=avg_price, ours=True)
+            bases[after.token_key] = base_evolved(base, moved_at=now, avg_price=avg_price)
         if after.standing is Standing.SETTLED and not unfolded:
             del orders[order_id]
         else:
@@ -549,45 +550,10 @@ def unrestored_until(memory: Memory, key: TokenKey, token_id: TokenId | None, po
     if stranger is not None:
         # A stranger may be the user's own and rest for ever, so the wait for it has an end (DESIGN 6): not before the
         # exchange itself has taken down whatever is ours, and its last fill has had the time to be told.
-        until = max(until, min(stranger + policy.fill_grace_sec, _ours_are_gone(recovery, policy)))
+        longest = recovery.started_at + max(policy.settle_timeout_sec, LONGEST_REST_SEC + policy.fill_grace_sec)
+        until = max(until, min(stranger + policy.fill_grace_sec, longest))
     base = memory.bases.get(key)
     return until if base is None else max(until, base.moved_at + policy.fill_grace_sec)
-
-
-def _ours_are_gone(recovery: Recovery, policy: Policy) -> Decimal:
-    """The time from which no order of an earlier life can rest, or has a fill that nobody knows of."""
-    return recovery.started_at + max(policy.settle_timeout_sec, LONGEST_REST_SEC + policy.fill_grace_sec)
-
-
-def told_meanwhile(
-    memory: Memory,
-    reported: Poll,
-    unknown: Mapping[TokenKey, Iterable[Order]],
-    prices: Mapping[TokenKey, Decimal] = _NO_PRICES,
-    *,
-    now: Decimal,
-    policy: Policy,
-) -> Memory:
-    """Until a token is restored, the most that was told of it is its ledger: by the feed, and by `unknown` orders.
-
-    Their BUYs may be ours. Nothing is placed there, but it counts under the total cap, and a feed that falls back must
-    not make room for others. (seeds 7944, 7977, 9873)
-    """
-    if memory.recovery is None:
-        return memory
-    if now >= _ours_are_gone(memory.recovery, policy):
-        unknown = {}  # they are the user's own
-    bases, told = dict(memory.bases), ledgers(memory)
-    for key in (reported.keys() | unknown.keys()) - memory.recovery.restored:
-        buys = [order for order in unknown.get(key, ()) if order.side is BUY]
-        most = sum((order.rest for order in buys), reported.get(key, ZERO))
-        base = bases.get(key, Base(base=ZERO, ours=False))
-        more = most - (told[key].believed if key in told else ZERO)
-        if more > 0:
-            price = max((order.price for order in buys), default=ZERO)
-            avg_price = max(price, prices.get(key, ZERO), base.avg_price)
-            bases[key] = base_evolved(base, base=base.base + more, avg_price=avg_price)
-    return memory_evolved(memory, bases=bases)
 
 
 def restored(
@@ -604,12 +570,13 @@ def restored(
     """
     if memory.recovery is None or not balances:
         return memory
+    told = ledgers(memory)
     bases: dict[TokenKey, Base] = {}
     for key, balance in balances.items():
         size, avg_price, before = reported.get(key, ZERO), DEAREST if balance else ZERO, memory.bases.get(key)
         if equal(size, balance):
             avg_price = prices.get(key, ZERO) or (before.avg_price if before is not None else ZERO)
-        ours = before is not None and before.ours
+        ours = key in told and told[key].ours
         bases[key] = Base(base=balance, moved_at=now, seen=size, avg_price=avg_price, ours=ours)
     return memory_evolved(
         memory,

@@ -91,7 +91,8 @@ def allowing(**amounts: str) -> Funds:
         ("disk", {"journal_folder": Folder(path="j", free_bytes=20 * MB)}, "warning", "j has 20 MB left"),
         ("alerts", {"told": Unknown(why="others can read them", no=True)}, "fault", "others can read"),
         ("alerts", {"told": Unknown(why="taken", no=True), "dry": True}, "fault", "taken"),  # a dry run has them, too
-        ("lock", {"in_use": None}, "not checked", "waits for: disk"),
+        ("lock", {"in_use": None}, "fault", "neither taken nor looked at"),
+        ("lock", {"in_use": None, "state_folder": Folder(path="s", trouble="no")}, "not checked", "waits for: disk"),
         ("alerts", {"in_use": None}, "not checked", "waits for: lock"),
         ("alerts", {"in_use": "another holds it"}, "not checked", "waits for: lock"),  # it has the port as well
         ("region", {"region": Region(blocked=False)}, "ok", "from where you are"),

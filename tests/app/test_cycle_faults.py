@@ -13,7 +13,18 @@ from copytrade.adapters.simulated.scenario import LEADER
 from copytrade.app.outcomes import AccountRefused
 from copytrade.app.state import decode_state, memory_of
 from copytrade.domain import model
-from copytrade.domain.memory import Memory, Standing, recovering
+from copytrade.domain.memory import (
+    Evidence,
+    Memory,
+    OwnOrder,
+    Standing,
+    Traded,
+    acknowledged,
+    intended,
+    ledgers,
+    observed,
+    recovering,
+)
 from copytrade.domain.model import Side
 from tests.app.stage import ME, POLICY, FullJournal, Stage, outcomes, reason
 
@@ -322,6 +333,27 @@ class TestWhatWeNeverTraded:
         assert [one.side for one in stage.exchange.orders.values()] == [Side.BUY]
         assert stage.held() == 10
 
+    def test_a_fill_that_failed_is_not_a_trade(self) -> None:
+        order = OwnOrder(
+            order_id="0xa", token_key="0xc:0", token_id="1", side=Side.BUY, price=Decimal("0.5"), size=Decimal(10),
+            ts=Decimal(100), expiration=Decimal(290),
+        )  # fmt: skip
+        memory = intended(Memory(), [order], {"0xc:0": Decimal(10)})
+        memory = acknowledged(memory, {"0xa": Decimal(10)}, Decimal(101))
+        assert ledgers(memory)["0xc:0"].ours
+        failed = Evidence(asked_at=Decimal(120), listed={}, trades={"0xa": Traded(failed=Decimal(10))})
+        memory = observed(memory, failed, now=Decimal(120), policy=self.COPIED)
+        assert not ledgers(memory)["0xc:0"].ours
+
+    def test_a_start_on_a_lost_state_asks_for_no_sale_that_will_not_be_made(self) -> None:
+        stage = Stage(policy=evolve(self.COPIED, fill_grace_sec=Decimal(60)), mine={0: "40"})
+
+        async def nobody(*_: object) -> bool:
+            raise AssertionError("nobody is to be asked")
+
+        stage.begin(recovering(Memory(), stage.clock.now()), approve=nobody)
+        assert reason(stage.cycle(), stage.key()) == "ON_HOLD"
+
     def test_what_it_bought_is_sold(self) -> None:
         stage = Stage(policy=self.COPIED)
         stage.cycle()
@@ -357,12 +389,12 @@ class TestALostStateAndALateListing:
 
     def test_the_first_listing_after_the_grace_shows_a_stranger(self) -> None:
         """What the very same cycle learns counts: its balance was read while the stranger rests."""
-        assert set(self.follow(self.lost(), 3)) == {"ON_HOLD", "SETTLING"}  # it may be ours, and close the gap
+        assert set(self.follow(self.lost(), 3)) == {"ON_HOLD"}
 
     def test_a_listing_that_could_not_be_read_restores_nothing(self) -> None:
         stage = self.lost()
         stage.faults.add(Endpoint.OPEN_ORDERS, Fault(kind=Kind.STATUS, status=500))
-        assert set(self.follow(stage, 3)) == {"SAFE_MODE", "ON_HOLD", "SETTLING"}
+        assert set(self.follow(stage, 3)) == {"SAFE_MODE", "ON_HOLD"}
 
     def test_a_stranger_that_may_be_ours_is_waited_for_as_long_as_ours_can_rest(self) -> None:
         """With a settle_timeout_sec that is shorter than the 190 s after which the exchange itself takes it down."""

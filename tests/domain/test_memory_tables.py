@@ -137,7 +137,8 @@ class TestLedgers:
             KEY: "20 7 7 True", "0xc2:0": "20 9 0 False", "0xc3:0": "20 0 0 True",
         }  # fmt: skip
         ledger = ledgers[KEY]
-        assert {name: getattr(ledger, name) for name in asdict(base)} == asdict(base)
+        assert {name: getattr(ledger, name) for name in asdict(base)} == {**asdict(base), "ours": True}
+        assert [ledgers[key].ours for key in ("0xc2:0", "0xc3:0")] == [True, False]
 
     def test_one_trade_that_may_fail_is_enough(self):
         memory = memory_of(own(order_id="0x1", matched=4, confirmed=4), own(order_id="0x2", matched=4, confirmed=1))
@@ -232,7 +233,7 @@ class TestPosting:
         after = remembering.acknowledged(before, {"0xaa": D(said), "0xff": D(5)}, NOW)
         assert (after.orders["0xaa"].standing, after.orders["0xaa"].matched) == (OPEN, matched)
         assert after.bases[KEY].moved_at == (NOW if matched != known else 0)
-        assert after.bases[KEY].ours is (matched != known)
+        assert remembering.ledgers(after)[KEY].ours is (matched > 0)
         assert after.day.spent == (D("0.5") * (matched - known))
         assert list(after.orders) == ["0xaa"]
 
@@ -566,54 +567,6 @@ class TestAStartOnALostState:
             reported,
             D(cost),
         )
-
-    @pytest.mark.parametrize(
-        ("known", "reported", "unknown", "prices", "ledger"),
-        [
-            (None, {KEY: D(12)}, (), {KEY: D("0.4")}, (12, "0.4")),
-            (None, {KEY: D(12)}, (), {}, (12, "0")),
-            (None, {}, (), {}, None),
-            (Base(base=D(12), avg_price=D("0.4")), {}, (), {}, (12, "0.4")),  # the feed falls back: it still counts
-            (Base(base=D(12), avg_price=D("0.4")), {KEY: D(5)}, (), {KEY: D("0.9")}, (12, "0.4")),
-            (Base(base=D(12), avg_price=D("0.4")), {KEY: D(20)}, (), {KEY: D("0.3")}, (20, "0.4")),
-            (Base(base=D(12), avg_price=D("0.4")), {KEY: D(20)}, (), {KEY: D("0.5")}, (20, "0.5")),
-            (None, {}, [(Side.BUY, 8, 3, "0.6"), (Side.BUY, 4, 0, "0.5"), (Side.SELL, 9, 0, "0.9")], {}, (9, "0.6")),
-            (None, {KEY: D(1)}, [(Side.BUY, 8, 3, "0.6")], {KEY: D("0.7")}, (6, "0.7")),
-        ],
-    )
-    def test_until_then_the_most_that_was_told_counts(self, known, reported, unknown, prices, ledger):
-        memory = memory_of(recovery=Recovery(started_at=self.START))
-        if known is not None:
-            memory = evolve(memory, bases={KEY: evolve(known, ours=False)})
-        orders = [
-            Order(order_id=f"0x{place}", side=side, price=D(price), size=D(size), matched=D(matched))
-            for place, (side, size, matched, price) in enumerate(unknown)
-        ]
-        after = remembering.told_meanwhile(memory, reported, {KEY: orders}, prices, now=self.START + 299, policy=POLICY)
-        base = after.bases.get(KEY)
-        assert (base and (base.base, base.avg_price, base.ours)) == (ledger and (D(ledger[0]), D(ledger[1]), False))
-
-    def test_what_our_own_orders_filled_since_is_part_of_it(self):
-        recovery = Recovery(started_at=self.START)
-        memory = memory_of(own(SETTLED, matched=4), base=Base(base=D(20), moved_at=D(7)), recovery=recovery)
-        after = remembering.told_meanwhile(memory, {KEY: D(30)}, {}, now=NOW, policy=POLICY)
-        assert remembering.ledgers(after)[KEY].believed == 30
-        assert after.bases[KEY] == Base(base=D(26), moved_at=D(7))
-
-    def test_an_order_that_none_of_ours_can_be_any_more_is_the_user_s(self):
-        memory = memory_of(recovery=Recovery(started_at=self.START))
-        order = Order(order_id="0x1", side=Side.BUY, price=D("0.5"), size=D(8))
-        for settle, until in ((300, 300), (100, 250)):  # settle_timeout_sec, at least 190 s and fill_grace_sec
-            for now, held in ((until - 1, {KEY: 8}), (until, {})):
-                policy = evolve(POLICY, settle_timeout_sec=D(settle), order_ttl_sec=D(40))
-                after = remembering.told_meanwhile(memory, {}, {KEY: [order]}, now=self.START + now, policy=policy)
-                assert {key: base.base for key, base in after.bases.items()} == held
-
-    def test_what_is_restored_is_known_better(self):
-        recovery = Recovery(started_at=self.START, restored=frozenset({KEY}))
-        memory = memory_of(base=Base(base=D(3)), recovery=recovery)
-        assert remembering.told_meanwhile(memory, {KEY: D(12)}, {}, now=NOW, policy=POLICY).bases == memory.bases
-        assert remembering.told_meanwhile(Memory(), {KEY: D(12)}, {}, now=NOW, policy=POLICY) == Memory()
 
     @pytest.mark.parametrize("before", [None, Base(base=D(3)), Base(base=D(3), ours=False)])
     def test_a_balance_does_not_say_that_we_have_traded(self, before):

@@ -7,7 +7,6 @@ from decimal import Decimal
 import pytest
 from attrs import evolve
 
-from copytrade.domain.exposure import exposure
 from copytrade.domain.memory import (
     Base,
     Evidence,
@@ -22,7 +21,6 @@ from copytrade.domain.memory import (
     observed,
     recovering,
     restored,
-    told_meanwhile,
 )
 from copytrade.domain.model import Side
 from copytrade.domain.policy import Policy
@@ -169,20 +167,6 @@ def test_a_fill_that_is_learned_with_a_failure_moves_the_ledger() -> None:
     ledger = ledgers(observed(memory, evidence, now=Decimal(140), policy=Policy()))["0xc:0"]
     assert ledger.bought == 5
     assert ledger.moved_at == 140
-
-
-def test_a_feed_that_falls_back_after_a_lost_state_makes_no_room_under_the_total_cap() -> None:
-    """Seeds 7944, 7977, 9873: a token waited for its balance; the feed had listed it, and then fell back to before.
-
-    What was held there counted nothing, and the total cap let others grow by as much.
-    """
-    memory = recovering(Memory(), Decimal(950))
-    for told in ({"0xc:0": Decimal(12)}, {}):
-        prices = {"0xc:0": Decimal("0.45")} if told else {}
-        memory = told_meanwhile(memory, told, {}, prices, now=Decimal(1000), policy=Policy())
-    held = exposure(Decimal(0), ledgers(memory)["0xc:0"], now=Decimal(1000), policy=Policy())
-    assert (held.lo, held.hi) == (Decimal(0), Decimal(12))
-    assert ledgers(memory)["0xc:0"].avg_price == Decimal("0.45")
 
 
 def _filled(memory: Memory, order_id: str, side: Side, price: str, shares: int) -> Memory:
