@@ -40,7 +40,7 @@ from copytrade.domain import daybook
 from copytrade.domain import memory as remembering
 from copytrade.domain.desired import average_prices, poll_of
 from copytrade.domain.memory import DEAREST, Evidence, Memory, Sighting, Traded
-from copytrade.domain.model import ZERO, Book, OrderId, Position, Positions, Snapshot, TokenId, TokenKey
+from copytrade.domain.model import ZERO, Book, Order, OrderId, Position, Positions, Snapshot, TokenId, TokenKey
 from copytrade.domain.plan import tokens_to_quote, tokens_to_witness
 from copytrade.domain.policy import Policy
 
@@ -105,8 +105,10 @@ class Observer:
         )
         self.clock_offset = offset
         now = self._ports.clock.now()
+        unknown = foreign_orders(first.listing or (), self._notebook.memory)
         self._take_in(first, listed, looked_up, trades, now)
         self._notebook.memory = remembering.resolved(self._notebook.memory, resolution.token_ids)
+        self._told(first, unknown, now)
         for key, words in resolution.refused.items():
             self._notebook.warn(f"{key}: left alone, {words}")
         self._notebook.memory = remembering.restored(
@@ -116,7 +118,7 @@ class Observer:
             if self._notebook.memory.bases[key].avg_price == DEAREST:
                 self._notebook.warn(
                     f"{key}: what its {balances[key]} shares have cost is not known: they count as "
-                    f"{DEAREST} pUSD each under the caps until the positions feed says the same size"
+                    f"{DEAREST} pUSD each under the caps until the positions feed has said the same size for a while"
                 )
         snapshot = self._snapshot(first, self._notebook.memory, {}, witnesses, now)
         asked = set(wanted_books)
@@ -128,7 +130,11 @@ class Observer:
         if snapshot.mine.complete:
             self._notebook.memory = daybook.day_marked(self._notebook.memory, snapshot)
         return evolve(
-            snapshot, today=daybook.today(self._notebook.memory, now, self._policy), stopped=self._ports.stopped()
+            snapshot,
+            # Only now: the day's result is that of what is believed, and not of the most that may be there.
+            ledgers={**snapshot.ledgers, **remembering.fallen_back(self._notebook.memory, poll_of(first.mine))},
+            today=daybook.today(self._notebook.memory, now, self._policy),
+            stopped=self._ports.stopped(),
         ), books
 
     async def _first_round(self) -> _First:
@@ -273,6 +279,21 @@ class Observer:
         if trades.spent is not None:  # after the fills above were booked: they are among these trades
             self._notebook.memory = daybook.day_counted(self._notebook.memory, trades.spent, trades.asked_at)
 
+    def _told(self, first: _First, unknown: Mapping[TokenId, tuple[Order, ...]], now: Decimal) -> None:
+        """After a lost state: what this cycle told of tokens that wait for their balance."""
+        if self._notebook.memory.recovery is None:
+            return
+        ids = self._notebook.memory.token_map
+        rows = [row for row in first.mine.positions if row.token_key in ids and not row.redeemable]
+        self._notebook.memory = remembering.told_meanwhile(
+            self._notebook.memory,
+            {row.token_key: row.size for row in rows if row.size > ZERO},
+            [(key, order) for key, token_id in ids.items() for order in unknown.get(token_id, ())],
+            {row.token_key: row.avg_price for row in rows},
+            now=now,
+            policy=self._policy,
+        )
+
     def _snapshot(
         self,
         first: _First,
@@ -325,9 +346,11 @@ class Observer:
         """
         if memory.recovery is None or self._may_be_first or not snapshot.orders_ok:
             return []
-        quiet = set(wanted_books) - snapshot.open_orders.keys() - snapshot.in_doubt.keys()
+        fallen = remembering.fallen_back(memory, poll_of(snapshot.mine)).keys()
+        asked = {*wanted_books, *(snapshot.token_map[key] for key in fallen if key in snapshot.token_map)}
+        quiet = asked - snapshot.open_orders.keys() - snapshot.in_doubt.keys()
         due = []
-        for key in sorted(keys_of(snapshot)):
+        for key in sorted(keys_of(snapshot) | fallen):
             token_id = snapshot.token_map.get(key)
             if token_id not in quiet:
                 continue

@@ -24,7 +24,8 @@ Rule 5: a token is ours once an order of ours has filled there, and the fill sta
         not make it so.
 Rule 6: after a start on a lost state a token is on hold until the exchange's own balance of it may be believed. Where
         the feed does not say the same yet nobody knows what the shares have cost: they count under the caps as the
-        dearest there are, until it does.
+        dearest there are, until it does. Until then a token counts as the most that was told of it since the start,
+        since a feed may fall back to before a purchase that it knew of, and an unknown BUY may have filled.
 
 Not here: how a day is counted (day.py, daybook.py), reading and writing it down (app/state.py).
 Read next: app/cycle.py
@@ -63,9 +64,11 @@ from copytrade.domain.records import evolver, maker
 FIRST_HOLD_SEC = Decimal(60)
 LONGEST_HOLD_SEC = Decimal(3600)
 LONGEST_REST_SEC = Decimal(190)  # or order_ttl_sec + 60, if that is more: then an order of ours has expired by itself
+LONGEST_LAG_SEC = Decimal(1200)  # a positions feed that says it is whole is not older (docs/reliability.md)
 DEAREST = ONE  # an average that no purchase can have: what the shares have cost is not known, so they count the most
 _AVERAGE_STEP = Decimal("0.000001")
 _NO_PRICES: Poll = {}
+_NOTHING_TOLD = Ledger(base=ZERO)
 
 
 class Standing(Enum):
@@ -172,6 +175,7 @@ class Recovery:
     started_at: Decimal
     strangers: Mapping[TokenId, Decimal] = field(factory=dict)  # when an order that we do not know was last listed
     restored: frozenset[TokenKey] = frozenset()
+    told: Mapping[TokenKey, Ledger] = field(factory=dict)  # the most that was told of what is not restored
     counted_at: Decimal = ZERO  # when what the day has cost was last counted anew (daybook.py); 0 = never
 
 
@@ -231,7 +235,7 @@ class Evidence:
 
 
 def ledgers(memory: Memory) -> dict[TokenKey, Ledger]:
-    """The ledger of every token that we have traded."""
+    """The ledger of every token that we have sent an order for, or whose balance was restored."""
     bought: dict[TokenKey, Decimal] = {}
     sold: dict[TokenKey, Decimal] = {}
     pending: set[TokenKey] = set()
@@ -548,12 +552,67 @@ def unrestored_until(memory: Memory, key: TokenKey, token_id: TokenId | None, po
     until = recovery.started_at + policy.fill_grace_sec
     stranger = recovery.strangers.get(token_id) if token_id is not None else None
     if stranger is not None:
-        # A stranger may be the user's own and rest for ever, so the wait for it has an end (DESIGN 6): not before the
-        # exchange itself has taken down whatever is ours, and its last fill has had the time to be told.
-        longest = recovery.started_at + max(policy.settle_timeout_sec, LONGEST_REST_SEC + policy.fill_grace_sec)
-        until = max(until, min(stranger + policy.fill_grace_sec, longest))
+        # A stranger may be the user's own and rest for ever, so the wait for it has an end (DESIGN 6).
+        until = max(until, min(stranger + policy.fill_grace_sec, _ours_are_gone(recovery, policy)))
     base = memory.bases.get(key)
     return until if base is None else max(until, base.moved_at + policy.fill_grace_sec)
+
+
+def told_meanwhile(
+    memory: Memory,
+    reported: Poll,
+    unknown: Iterable[tuple[TokenKey, Order]],
+    prices: Mapping[TokenKey, Decimal] = _NO_PRICES,
+    *,
+    now: Decimal,
+    policy: Policy,
+) -> Memory:
+    """What is told of tokens that wait for their balance: by the feed, and by `unknown` orders, which may be ours.
+
+    Nobody can have told of a purchase before the start any more once the last order of an earlier life is gone, and
+    the feed as late as it may be: then it is forgotten. (seeds 7944, 7977)
+    """
+    recovery = memory.recovery
+    if recovery is None:
+        return memory
+    if now - recovery.started_at > LONGEST_REST_SEC + LONGEST_LAG_SEC:
+        return memory_evolved(memory, recovery=evolve(recovery, told={})) if recovery.told else memory
+    told, shares, dearest = dict(recovery.told), dict(reported), dict(prices)
+    if now < _ours_are_gone(recovery, policy):
+        for key, order in unknown:
+            if order.side is BUY:
+                # Whole: the feed may not know yet what of it is filled.
+                shares[key] = shares.get(key, ZERO) + order.size
+                dearest[key] = max(dearest.get(key, ZERO), order.price)
+    for key, most in shares.items():
+        if key not in recovery.restored:
+            before = told.get(key, _NOTHING_TOLD)
+            told[key] = new_ledger(
+                base=max(before.base, most),
+                avg_price=max(before.avg_price, dearest.get(key, ZERO)),
+                final=False,  # which keeps it from being quiet: nothing starts anew from it
+                ours=False,
+            )
+    return memory_evolved(memory, recovery=evolve(recovery, told=told))
+
+
+def fallen_back(memory: Memory, reported: Poll) -> dict[TokenKey, Ledger]:
+    """The ledgers of what counts as more than feed and own fills say now, since more was told of it before."""
+    if memory.recovery is None or not memory.recovery.told:
+        return {}
+    known = ledgers(memory)
+    return {
+        key: evolve(most, ours=key in known and known[key].ours)
+        for key, most in memory.recovery.told.items()
+        if most.base > max(reported.get(key, ZERO), known.get(key, _NOTHING_TOLD).believed)
+    }
+
+
+def _ours_are_gone(recovery: Recovery, policy: Policy) -> Decimal:
+    """The time from which on an order that we do not know is none of an earlier life: the exchange itself has taken
+    those down by then, and their last fill has had the time to be told.
+    """
+    return recovery.started_at + max(policy.settle_timeout_sec, LONGEST_REST_SEC + policy.fill_grace_sec)
 
 
 def restored(
@@ -582,5 +641,9 @@ def restored(
         memory,
         bases={**memory.bases, **bases},
         orders=_folded(memory, set(balances)),
-        recovery=evolve(memory.recovery, restored=memory.recovery.restored | balances.keys()),
+        recovery=evolve(
+            memory.recovery,
+            restored=memory.recovery.restored | balances.keys(),
+            told={key: most for key, most in memory.recovery.told.items() if key not in balances},
+        ),
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from copytrade.app.state import StateBroken, decode_state, encode_state, memory_of, start_from
 from copytrade.domain.day import Day
 from copytrade.domain.memory import Base, Hold, Memory, OwnOrder, Recovery, Standing
-from copytrade.domain.model import Side
+from copytrade.domain.model import Ledger, Side
 from copytrade.errors import RefusedToStart
 from tests.app.stage import POLICY, START, Disk
 
@@ -52,6 +52,7 @@ def memories(draw: st.DrawFn) -> Memory:
         started_at=times,
         strangers=st.dictionaries(st.integers(1, 9).map(str), times, max_size=3),
         restored=st.frozensets(keys, max_size=3),
+        told=st.dictionaries(keys, st.builds(Ledger, base=shares, avg_price=prices, final=st.booleans()), max_size=2),
         counted_at=times,
     )
     return Memory(

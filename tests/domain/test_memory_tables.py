@@ -32,6 +32,11 @@ def own(standing: Standing = OPEN, **changes: Any) -> OwnOrder:
     return OwnOrder(standing=standing, **given)
 
 
+def order_of(side: str, size: int, matched: int) -> Order:
+    """An order that we do not know, at 0.5."""
+    return Order(order_id="0xff", side=Side[side], price=D("0.5"), size=D(size), matched=D(matched), ts=NOW - 50)
+
+
 def base_with(name: str, number: Decimal) -> dict[str, Any]:
     return {"base": D(1), name: number}
 
@@ -580,3 +585,92 @@ class TestAStartOnALostState:
         memory = memory_of(recovery=Recovery(started_at=self.START))
         assert remembering.restored(memory, {}, {}, NOW) is memory
         assert remembering.restored(Memory(), {KEY: D(1)}, {}, NOW) == Memory()
+
+
+class TestWhatIsToldMeanwhile:
+    """Until a token is restored, the most that was told of it counts. The start was 40 s ago; 1390 s it may last."""
+
+    START = NOW - 40
+
+    def told(self, memory=None, reported=None, unknown=(), prices=None, **changes):
+        memory = memory or memory_of(recovery=Recovery(started_at=self.START))
+        changes = {"now": NOW, "policy": POLICY, **changes}
+        return remembering.told_meanwhile(memory, reported or {}, unknown, prices or {}, **changes)
+
+    def shares_of(self, memory):
+        return {key: (ledger.base, ledger.avg_price) for key, ledger in memory.recovery.told.items()}
+
+    def test_it_is_the_most_of_all_cycles_at_the_dearest_of_all_prices(self):
+        memory = self.told(reported={KEY: D(30), "0xc2:0": D(5)}, prices={KEY: D("0.4"), "0xc2:0": D("0.1")})
+        memory = self.told(memory, reported={KEY: D(20)}, prices={KEY: D("0.6")})
+        assert self.shares_of(memory) == {KEY: (D(30), D("0.6")), "0xc2:0": (D(5), D("0.1"))}
+        assert not any(ledger.final or ledger.ours for ledger in memory.recovery.told.values())
+
+    @pytest.mark.parametrize(
+        ("order", "reported", "shares", "price"),
+        [
+            (order_of("BUY", 20, 0), None, 20, "0.5"),
+            (order_of("BUY", 20, 15), None, 20, "0.5"),  # the feed may not know of the 15
+            (order_of("BUY", 20, 15), 7, 27, "0.5"),
+            (order_of("SELL", 20, 15), 7, 7, "0.3"),
+        ],
+    )
+    def test_an_unknown_buy_may_have_filled(self, order, reported, shares, price):
+        reported, prices = ({}, {}) if reported is None else ({KEY: D(reported)}, {KEY: D("0.3")})
+        memory = self.told(reported=reported, unknown=[(KEY, order)], prices=prices)
+        assert self.shares_of(memory) == {KEY: (D(shares), D(price))}
+
+    def test_two_unknown_buys_add_up_at_the_dearer_price(self):
+        cheap = evolve(order_of("BUY", 4, 0), price=D("0.2"))
+        memory = self.told(unknown=[(KEY, order_of("BUY", 20, 0)), (KEY, cheap)])
+        assert self.shares_of(memory) == {KEY: (D(24), D("0.5"))}
+
+    @pytest.mark.parametrize(
+        ("settle", "age", "counts"), [(300, 299, True), (300, 300, False), (150, 249, True), (150, 250, False)]
+    )
+    def test_an_unknown_buy_counts_as_long_as_it_may_be_ours(self, settle, age, counts):
+        policy = evolve(POLICY, settle_timeout_sec=D(settle))
+        memory = self.told(unknown=[(KEY, order_of("BUY", 20, 0))], now=self.START + age, policy=policy)
+        assert bool(memory.recovery.told) is counts
+
+    def test_what_is_restored_is_known(self):
+        memory = memory_of(recovery=Recovery(started_at=self.START, restored=frozenset({KEY})))
+        assert self.told(memory, reported={KEY: D(30), "0xc2:0": D(5)}).recovery.told.keys() == {"0xc2:0"}
+        memory = self.told(reported={KEY: D(30), "0xc2:0": D(5)})
+        after = remembering.restored(memory, {KEY: D(7)}, {}, NOW)
+        assert after.recovery is not None
+        assert after.recovery.told.keys() == {"0xc2:0"}
+
+    @pytest.mark.parametrize(("age", "kept"), [(1389, True), (1390, True), (1391, False)])
+    def test_it_ends_when_no_answer_is_so_old_any_more(self, age, kept):
+        memory = self.told(reported={KEY: D(30)})
+        later = self.told(memory, reported={"0xc2:0": D(5)}, now=self.START + age)
+        assert later.recovery.told.keys() == ({KEY, "0xc2:0"} if kept else set())
+        assert later.recovery.started_at == self.START
+        if not kept:
+            assert self.told(later, reported={KEY: D(5)}, now=self.START + age) is later
+
+    def test_nothing_was_lost(self):
+        memory = memory_of()
+        assert self.told(memory, reported={KEY: D(30)}) is memory
+        assert remembering.fallen_back(memory, {}) == {}
+
+    @pytest.mark.parametrize(
+        ("most", "reported", "believed", "ours", "counts"),
+        [
+            (30, 30, None, None, False),
+            (30, 31, None, None, False),
+            (30, "29.99", None, None, True),
+            (30, None, None, None, True),
+            (30, 10, 30, True, False),  # own fills say as much
+            (30, 10, 29, True, True),
+            (30, 10, 29, False, True),
+        ],
+    )
+    def test_it_counts_where_feed_and_own_fills_say_less(self, most, reported, believed, ours, counts):
+        memory = self.told(reported={KEY: D(most)}, prices={KEY: D("0.4")})
+        if believed is not None:
+            memory = evolve(memory, bases={KEY: Base(base=D(believed), ours=ours)})
+        fallen = remembering.fallen_back(memory, {} if reported is None else {KEY: D(reported)})
+        told = Ledger(base=D(most), avg_price=D("0.4"), final=False, ours=bool(ours))
+        assert fallen == ({KEY: told} if counts else {})

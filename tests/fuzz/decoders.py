@@ -138,7 +138,12 @@ MEMORY = Memory(
     bases={"0xc1:0": Base(base=D(10), moved_at=NOW - 20, seen=D(10), avg_price=D("0.5"))},
     polls=({"0xc1:0": D(100)}, {"0xc1:0": D("90.5")}),
     holds={"0xc2:0": Hold(until=NOW + 60)},
-    recovery=Recovery(started_at=NOW - 50, strangers={"112": NOW - 20}, restored=frozenset({"0xc1:0"})),
+    recovery=Recovery(
+        started_at=NOW - 50,
+        strangers={"112": NOW - 20},
+        restored=frozenset({"0xc1:0"}),
+        told={"0xc2:0": Ledger(base=D(40), avg_price=D("0.6"), final=False, ours=False)},
+    ),
     last_sync_ts=NOW,
 )
 POSITION = Position(
