@@ -17,8 +17,27 @@ from decimal import Decimal
 from functools import partial
 
 from copytrade.app.notebook import Notebook
-from copytrade.app.outcomes import AccountRefused, Result, fatal, intent, largest_first, new_fills, result_of
-from copytrade.app.ports import Account, Clock, FullBook, PostAnswer, PostFate, Refusal, SignedOrder, ToSign
+from copytrade.app.outcomes import (
+    AccountRefused,
+    Result,
+    fatal,
+    intent,
+    largest_first,
+    new_fills,
+    result_of,
+    result_of_cancel,
+)
+from copytrade.app.ports import (
+    Account,
+    CancelAnswer,
+    Clock,
+    FullBook,
+    PostAnswer,
+    PostFate,
+    Refusal,
+    SignedOrder,
+    ToSign,
+)
 from copytrade.domain import memory as remembering
 from copytrade.domain.desired import average_prices, poll_of
 from copytrade.domain.model import ZERO, Cancel, OrderId, Place, Plan, Reason, Side, Snapshot, TokenId
@@ -29,6 +48,7 @@ from copytrade.errors import BadInput
 LEAST_LIFE_SEC = 180
 TAKEN_OFF_SEC = 60
 SKEW_MARGIN_SEC = 10  # between our clock and the exchange's
+BROKEN_OFF = "the run was stopped before it was answered"
 CASH_REFRESH_SEC = 60  # while there is no cash, the exchange is told so often to look again
 
 
@@ -85,8 +105,9 @@ class Executor:
         try:
             answers = await self._account.post([order for _, order in signed], unless=self._stopped)
         except asyncio.CancelledError:
-            words = "the run was stopped before it was answered"
-            results += [result_of(place, "unknown", order_id=order.order_id, words=words) for place, order in signed]
+            results += [
+                result_of(place, "unknown", order_id=order.order_id, words=BROKEN_OFF) for place, order in signed
+            ]
             raise
         return await self._record(signed, answers, results)
 
@@ -95,27 +116,23 @@ class Executor:
         if not cancels:
             return {}
         dropped: dict[TokenId, str] = {}
-        answers = {answer.order_id: answer for answer in await self._account.cancel([one.order_id for one in cancels])}
+        try:
+            answered = await self._account.cancel([one.order_id for one in cancels])
+        except asyncio.CancelledError:
+            results += [result_of_cancel(cancel, "unconfirmed", BROKEN_OFF) for cancel in cancels]
+            raise
+        answers = {answer.order_id: answer for answer in answered}
         confirmed = []
         for cancel in cancels:
-            answer = answers.get(cancel.order_id)
-            if answer is None or not answer.confirmed:
+            answer = answers.get(cancel.order_id) or CancelAnswer(order_id=cancel.order_id, confirmed=False)
+            if not answer.confirmed:
                 dropped[cancel.token_id] = "its cancel was not confirmed"
             elif answer.matched:
                 dropped[cancel.token_id] = "its order may have matched more than the plan knew"
-            if answer is not None and answer.confirmed:
+            if answer.confirmed:
                 confirmed.append(cancel.order_id)
-            outcome = "confirmed" if answer is not None and answer.confirmed else "unconfirmed"
-            results.append(
-                Result(
-                    action="cancel",
-                    token_key=cancel.token_key,
-                    token_id=cancel.token_id,
-                    outcome=outcome,
-                    order_id=cancel.order_id,
-                    words=answer.words if answer is not None else "",
-                )
-            )
+            outcome = "confirmed" if answer.confirmed else "unconfirmed"
+            results.append(result_of_cancel(cancel, outcome, answer.words))
         self._notebook.memory = remembering.gone(self._notebook.memory, confirmed, self._clock.now())
         return dropped
 
@@ -160,7 +177,8 @@ class Executor:
         uncovered: list[Place] = []
         for place, order in signed:
             answer = by_id.get(order.order_id) or PostAnswer(order_id=order.order_id, fate=PostFate.UNKNOWN)
-            results.append(result_of(place, answer.fate.value.lower(), order_id=order.order_id, words=answer.words))
+            outcome = "dropped" if answer.refusal is Refusal.STOPPED else answer.fate.value.lower()
+            results.append(result_of(place, outcome, order_id=order.order_id, words=answer.words))
             if answer.fate is PostFate.ACCEPTED:
                 accepted[order.order_id] = answer.matched
                 taken.append(place.token_key)

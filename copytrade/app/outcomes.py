@@ -131,17 +131,23 @@ def result_of(place: Place, outcome: str, *, order_id: OrderId | None = None, wo
     )
 
 
+def result_of_cancel(cancel: Cancel, outcome: str, words: str = "") -> Result:
+    """What became of a cancel."""
+    return Result(
+        action="cancel",
+        token_key=cancel.token_key,
+        token_id=cancel.token_id,
+        outcome=outcome,
+        order_id=cancel.order_id,
+        words=words,
+    )
+
+
 def dry(action: Cancel | Place) -> Result:
     """What a dry run does with an action: nothing."""
     match action:
         case Cancel():
-            return Result(
-                action="cancel",
-                token_key=action.token_key,
-                token_id=action.token_id,
-                outcome="dry",
-                order_id=action.order_id,
-            )
+            return result_of_cancel(action, "dry")
         case Place():
             return result_of(action, "dry")
 

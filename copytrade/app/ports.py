@@ -170,6 +170,7 @@ class Refusal(Enum):
     PRICE_MOVED = "PRICE_MOVED"  # would cross, off the tick: decided anew next cycle
     BALANCE = "BALANCE"  # not enough balance or allowance, perhaps a stale cache
     NOT_TRADABLE = "NOT_TRADABLE"  # closed, not ready, takes no orders, invalid token: will repeat
+    STOPPED = "STOPPED"  # not by the exchange: the run was told to end before it was sent
     BUSY = "BUSY"  # rate limit, engine restarting, cancel-only or post-only mode: waited out
     ACCOUNT = "ACCOUNT"  # banned, closed-only, region, wrong wallet: the run stops
     CLIENT = "CLIENT"  # order version mismatch: this client must be updated; the run stops
@@ -256,7 +257,7 @@ class Account(Protocol):
         """Post, in batches under the exchange's order bucket, first come first; one answer for each order, in order.
 
         Never raises and never posts anything twice: what is not known is `UNKNOWN`. A batch whose turn comes once
-        `unless()` is true is not sent, and `REFUSED` as such.
+        `unless()` is true is not sent, and `REFUSED` as `STOPPED`.
         """
         ...
 

@@ -72,14 +72,21 @@ class Disk:
         return "state.json.bak.broken"
 
 
-class FullJournal:
+class Journal:
+    """A journal that takes everything, and is never read."""
+
+    def append(self, now: Decimal, line: bytes) -> None:
+        pass
+
+    def exists(self) -> bool:
+        return True
+
+
+class FullJournal(Journal):
     """A journal on a disk that takes nothing."""
 
     def append(self, now: Decimal, line: bytes) -> None:
         raise OSError(28, "No space left on device")
-
-    def exists(self) -> bool:
-        return True
 
 
 class Stage:
@@ -94,7 +101,7 @@ class Stage:
         memory: Memory | None = None,
         policy: Policy = POLICY,
         may_be_first: bool = False,
-        journal: FullJournal | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.clock = HandClock()
         self.policy = policy
@@ -102,7 +109,8 @@ class Stage:
         self.exchange = self.world.exchange
         self.faults = self.world.faults
         self.disk = Disk()
-        self.journal = journal
+        self.journal = journal or Journal()
+        self.written: list[Cycle] = []  # what went to the journal
         self.begin(memory or Memory(), may_be_first=may_be_first)
 
     def begin(self, memory: Memory, *, may_be_first: bool = False, approve: Approve | None = None) -> None:
@@ -117,8 +125,12 @@ class Stage:
             journal=self.journal,
         )
         self.trader = Trader(
-            ports, self.policy, memory, may_be_first=may_be_first, approve=approve, encode_line=lambda *_: b"{}"
+            ports, self.policy, memory, may_be_first=may_be_first, approve=approve, encode_line=self._line
         )
+
+    def _line(self, cycle: Cycle) -> bytes:
+        self.written.append(cycle)
+        return b"{}"
 
     def crash(self, document: bytes | None = None) -> None:
         """The process is gone; another goes on from what the disk holds (or held: `document`)."""

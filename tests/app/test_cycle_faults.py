@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from collections import Counter
 from decimal import Decimal
 
 import pytest
@@ -306,6 +307,38 @@ def test_nothing_is_posted_once_the_run_was_told_to_end() -> None:
     cycle = stage.cycle()
     assert stage.exchange.orders == {}
     assert {(one.outcome, one.words) for one in cycle.results} == {("dropped", "a stop came first")}
+
+
+def test_what_a_stop_kept_back_was_not_refused() -> None:
+    """Two batches; the stop comes while the first is on its way. Nobody refused the second: it was not sent."""
+    stage = Stage(tokens=20)
+    stage.faults.add(
+        Endpoint.POST_ORDERS, Fault(kind=Kind.NONE, deed=lambda: setattr(stage.trader, "leaving", lambda: True))
+    )
+    cycle = stage.cycle()
+    said = Counter((one.outcome, one.words) for one in cycle.results)
+    assert said == {("accepted", ""): 15, ("dropped", "not sent: a stop came first"): 5}
+    assert len(stage.orders()) == len(stage.live()) == 15
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "said"),
+    [(Endpoint.POST_ORDERS, ("place", "unknown")), (Endpoint.CANCEL_ORDERS, ("cancel", "unconfirmed"))],
+)
+def test_a_cycle_that_is_broken_off_tells_what_had_been_sent(endpoint: Endpoint, said: tuple[str, str]) -> None:
+    stage = Stage(policy=LARGE)
+    if said[0] == "cancel":
+        stage.cycle()
+        stage.clock.shows += 100
+
+    def stop() -> None:
+        raise asyncio.CancelledError
+
+    stage.faults.add(endpoint, Fault(kind=Kind.NONE, deed=stop))
+    with pytest.raises(asyncio.CancelledError):
+        stage.cycle()
+    (result,) = stage.written[-1].results
+    assert (result.action, result.outcome, result.words) == (*said, "the run was stopped before it was answered")
 
 
 class TestWhatWeNeverTraded:

@@ -239,7 +239,7 @@ class _Stop:
 
     def given(self) -> bool:
         if self.unless():
-            self.because(Refusal.BUSY, "a stop came first")
+            self.because(Refusal.STOPPED, "a stop came first")
         return self.refusal is not None
 
     def because(self, refusal: Refusal, words: str) -> None:

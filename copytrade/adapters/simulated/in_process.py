@@ -324,7 +324,7 @@ class SimulatedAccount:
         for start in range(0, len(orders), MAX_BATCH):
             batch = orders[start : start + MAX_BATCH]
             if unless():
-                answers += not_sent(batch, Refusal.BUSY, "a stop came first")
+                answers += not_sent(batch, Refusal.STOPPED, "a stop came first")
             else:
                 answers += await self._post(batch)
         return tuple(answers)

@@ -134,7 +134,7 @@ class TestWhoeverHasNotLeftStaysHere:
         assert [len(batch) for batch in sent(server)] == [15]
         assert {one.refusal for one in answers[:15]} == {Refusal.OTHER}
         assert {(one.fate, one.refusal, one.words) for one in answers[15:]} == {
-            (PostFate.REFUSED, Refusal.BUSY, "not sent: a stop came first")
+            (PostFate.REFUSED, Refusal.STOPPED, "not sent: a stop came first")
         }
 
 
