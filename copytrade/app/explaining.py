@@ -17,7 +17,7 @@ from attrs import evolve, frozen
 from copytrade.app.outcomes import OwnFill, Result
 from copytrade.app.sentences import cancel_sentence, interval, number, order_words, reason_sentence
 from copytrade.app.writing import plain
-from copytrade.domain.amounts import EXACT
+from copytrade.domain.amounts import EXACT, equal
 from copytrade.domain.desired import poll_of, polls_to_shrink
 from copytrade.domain.model import Cancel, Place, Reason, Side, Snapshot, TokenKey
 from copytrade.domain.plan import Considered, considered
@@ -172,6 +172,12 @@ def _hold(one: Considered, snapshot: Snapshot) -> str:
         why.append(
             f"the feed says {number(token.reported)}, and does not show all of our fills yet ({', '.join(moved)})"
         )
+    elif ledger is not None and not token.warning and not equal(token.reported, ledger.believed):
+        # No fill of ours accounts for it: a feed that flips, somebody else's trade; or, where nothing is final and yet
+        # nothing was traded, the most that was told after a lost state.
+        other = number(ledger.believed)
+        said = f"own fills say {other}" if ledger.final else f"and {other} was told before, or an order may have filled"
+        why.append(f"the feed says {number(token.reported)}, {said}")
     why += [f"{order_words(order)} in doubt may have filled" for order in token.doubts]
     if token.warning:
         why.append(token.warning)
