@@ -310,7 +310,8 @@ def _not_shown(snapshot: Snapshot) -> int:
     if not snapshot.mine.complete:
         return 0
     reported = poll_of(snapshot.mine)
-    return sum(not equal(reported.get(key, ZERO), one.believed) for key, one in snapshot.ledgers.items())
+    ledgers = {key: ledger for key, ledger in snapshot.ledgers.items() if not ledger.told}
+    return sum(not equal(reported.get(key, ZERO), one.believed) for key, one in ledgers.items())
 
 
 def _many(count: int, word: str) -> str:

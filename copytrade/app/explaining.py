@@ -165,7 +165,10 @@ def _hold(one: Considered, snapshot: Snapshot) -> str:
     if not snapshot.mine.complete:
         return f"{words}, as far as my positions are known"
     why = []
-    if ledger is not None and (ledger.bought or ledger.sold) and token.lo != token.hi:
+    if ledger is not None and ledger.told and token.lo != token.hi:
+        most = f"{number(ledger.believed)} may be there by what was told since the start on a lost state"
+        why.append(f"the feed says {number(token.reported)}, and {most}")
+    elif ledger is not None and (ledger.bought or ledger.sold) and token.lo != token.hi:
         moved = [
             f"{number(shares)} {verb}" for shares, verb in ((ledger.bought, "bought"), (ledger.sold, "sold")) if shares
         ]
@@ -173,10 +176,8 @@ def _hold(one: Considered, snapshot: Snapshot) -> str:
             f"the feed says {number(token.reported)}, and does not show all of our fills yet ({', '.join(moved)})"
         )
     elif ledger is not None and not token.warning and not equal(token.reported, ledger.believed):
-        # No fill of ours accounts for it: a feed that flips, somebody else's trade; or, where nothing is final and yet
-        # nothing was traded, the most that was told after a lost state.
-        other = number(ledger.believed)
-        said = f"own fills say {other}" if ledger.final else f"and {other} was told before, or an order may have filled"
+        # No fill of ours accounts for it: a feed that flips, or somebody else's trade.
+        said = f"last known are {number(ledger.believed)}"
         why.append(f"the feed says {number(token.reported)}, {said}")
     why += [f"{order_words(order)} in doubt may have filled" for order in token.doubts]
     if token.warning:

@@ -108,7 +108,7 @@ class Observer:
         unknown = foreign_orders(first.listing or (), self._notebook.memory)
         self._take_in(first, listed, looked_up, trades, now)
         self._notebook.memory = remembering.resolved(self._notebook.memory, resolution.token_ids)
-        self._told(first, unknown, now)
+        self._told(first, unknown, resolution.refused, now)
         for key, words in resolution.refused.items():
             self._notebook.warn(f"{key}: left alone, {words}")
         self._notebook.memory = remembering.restored(
@@ -118,7 +118,7 @@ class Observer:
             if self._notebook.memory.bases[key].avg_price == DEAREST:
                 self._notebook.warn(
                     f"{key}: what its {balances[key]} shares have cost is not known: they count as "
-                    f"{DEAREST} pUSD each under the caps until the positions feed has said the same size for a while"
+                    f"{DEAREST} pUSD each under the caps until the positions feed agrees"
                 )
         snapshot = self._snapshot(first, self._notebook.memory, {}, witnesses, now)
         asked = set(wanted_books)
@@ -279,12 +279,18 @@ class Observer:
         if trades.spent is not None:  # after the fills above were booked: they are among these trades
             self._notebook.memory = daybook.day_counted(self._notebook.memory, trades.spent, trades.asked_at)
 
-    def _told(self, first: _First, unknown: Mapping[TokenId, tuple[Order, ...]], now: Decimal) -> None:
+    def _told(
+        self,
+        first: _First,
+        unknown: Mapping[TokenId, tuple[Order, ...]],
+        refused: Collection[TokenKey],
+        now: Decimal,
+    ) -> None:
         """After a lost state: what this cycle told of tokens that wait for their balance."""
         if self._notebook.memory.recovery is None:
             return
         ids = self._notebook.memory.token_map
-        rows = [row for row in first.mine.positions if row.token_key in ids and not row.redeemable]
+        rows = [row for row in first.mine.positions if row.token_key not in refused and not row.redeemable]
         self._notebook.memory = remembering.told_meanwhile(
             self._notebook.memory,
             {row.token_key: row.size for row in rows if row.size > ZERO},
@@ -346,7 +352,9 @@ class Observer:
         """
         if memory.recovery is None or self._may_be_first or not snapshot.orders_ok:
             return []
-        fallen = remembering.fallen_back(memory, poll_of(snapshot.mine)).keys()
+        # An answer that failed lists nothing, and nothing has fallen back for that.
+        told = remembering.fallen_back(memory, poll_of(snapshot.mine)) if snapshot.mine.complete else {}
+        fallen = told.keys()
         asked = {*wanted_books, *(snapshot.token_map[key] for key in fallen if key in snapshot.token_map)}
         quiet = asked - snapshot.open_orders.keys() - snapshot.in_doubt.keys()
         due = []

@@ -146,7 +146,8 @@ def prices(snapshot: Snapshot) -> dict[TokenKey, Decimal]:
 
 def shares(snapshot: Snapshot) -> dict[TokenKey, Decimal]:
     """What we hold of each token: by our own fills where we have traded it, else as reported."""
-    return {**_sizes(snapshot.mine), **{key: max(one.believed, ZERO) for key, one in snapshot.ledgers.items()}}
+    ledgers = {key: ledger for key, ledger in snapshot.ledgers.items() if not ledger.told}
+    return {**_sizes(snapshot.mine), **{key: max(one.believed, ZERO) for key, one in ledgers.items()}}
 
 
 def tracking(

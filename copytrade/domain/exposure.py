@@ -95,7 +95,7 @@ def exposure(
             hi += order.rest
         else:
             lo -= order.rest
-    return Exposure(lo=max(lo, ZERO), hi=max(hi, ZERO), unsure=unsure, warning=warning)
+    return Exposure(lo=max(lo, ZERO), hi=hi, unsure=unsure, warning=warning)  # hi >= reported >= 0
 
 
 def _hull(

@@ -550,7 +550,7 @@ def unrestored_until(memory: Memory, key: TokenKey, token_id: TokenId | None, po
     if recovery is None or key in recovery.restored:
         return None
     until = recovery.started_at + policy.fill_grace_sec
-    stranger = recovery.strangers.get(token_id) if token_id is not None else None
+    stranger = recovery.strangers.get(token_id or "")
     if stranger is not None:
         # A stranger may be the user's own and rest for ever, so the wait for it has an end (DESIGN 6).
         until = max(until, min(stranger + policy.fill_grace_sec, _ours_are_gone(recovery, policy)))
@@ -567,45 +567,62 @@ def told_meanwhile(
     now: Decimal,
     policy: Policy,
 ) -> Memory:
-    """What is told of tokens that wait for their balance: by the feed, and by `unknown` orders, which may be ours.
+    """What is told of tokens that wait for their balance: by the feed (`base`), and by `unknown` BUYs (`bought`), which
+    may be ours, and whose fills the feed may not know.
 
     Nobody can have told of a purchase before the start any more once the last order of an earlier life is gone, and
-    the feed as late as it may be: then it is forgotten. (seeds 7944, 7977)
+    the feed as late as it may be: then it is forgotten. (seed 7944)
     """
     recovery = memory.recovery
     if recovery is None:
         return memory
-    if now - recovery.started_at > LONGEST_REST_SEC + LONGEST_LAG_SEC:
+    theirs = _ours_are_gone(recovery, policy)  # from then on unknown orders are the user's own
+    if now > theirs + LONGEST_LAG_SEC:
         return memory_evolved(memory, recovery=evolve(recovery, told={})) if recovery.told else memory
-    told, shares, dearest = dict(recovery.told), dict(reported), dict(prices)
-    if now < _ours_are_gone(recovery, policy):
-        for key, order in unknown:
-            if order.side is BUY:
-                # Whole: the feed may not know yet what of it is filled.
-                shares[key] = shares.get(key, ZERO) + order.size
-                dearest[key] = max(dearest.get(key, ZERO), order.price)
-    for key, most in shares.items():
+    told, bought, dearest = dict(recovery.told), dict[TokenKey, Decimal](), dict(prices)
+    for key, order in unknown if now < theirs else ():
+        if order.side is BUY:
+            bought[key] = bought.get(key, ZERO) + order.size
+            dearest[key] = max(dearest.get(key, ZERO), order.price)
+    for key in reported.keys() | bought.keys():
         if key not in recovery.restored:
             before = told.get(key, _NOTHING_TOLD)
             told[key] = new_ledger(
-                base=max(before.base, most),
+                base=max(before.base, reported.get(key, ZERO)),
+                bought=max(before.bought, bought.get(key, ZERO)),
                 avg_price=max(before.avg_price, dearest.get(key, ZERO)),
-                final=False,  # which keeps it from being quiet: nothing starts anew from it
+                final=False,
                 ours=False,
             )
     return memory_evolved(memory, recovery=evolve(recovery, told=told))
 
 
 def fallen_back(memory: Memory, reported: Poll) -> dict[TokenKey, Ledger]:
-    """The ledgers of what counts as more than feed and own fills say now, since more was told of it before."""
+    """The ledgers of what counts as more than feed and own fills say now, since more was told of it (`Ledger.told`).
+
+    They are never quiet, so that nothing starts anew from them.
+    """
     if memory.recovery is None or not memory.recovery.told:
         return {}
-    known = ledgers(memory)
-    return {
-        key: evolve(most, ours=key in known and known[key].ours)
-        for key, most in memory.recovery.told.items()
-        if most.base > max(reported.get(key, ZERO), known.get(key, _NOTHING_TOLD).believed)
-    }
+    known, found = ledgers(memory), {}
+    for key, most in memory.recovery.told.items():
+        size = reported.get(key, ZERO)
+        own = known.get(key) or new_ledger(base=size, ours=False)
+        if most.base > max(size, own.believed):
+            base, bought, sold = most.base, own.bought + most.bought, ZERO
+        elif most.bought:
+            base, bought, sold = own.base, own.bought + most.bought, own.sold
+        else:
+            continue
+        found[key] = new_ledger(
+            base=base,
+            bought=bought,
+            sold=sold,
+            final=False,
+            avg_price=max(most.avg_price, own.avg_price),
+            ours=own.ours,
+        )
+    return found
 
 
 def _ours_are_gone(recovery: Recovery, policy: Policy) -> Decimal:

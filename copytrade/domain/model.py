@@ -47,8 +47,8 @@ def a_price(_: object, attribute: Attribute[Decimal], value: Decimal | None) -> 
         raise ValueError(f"{attribute.name} must be inside (0, 1), got {value}")
 
 
-def positive(_: object, attribute: Attribute[Decimal], value: Decimal | None) -> None:
-    if value is not None and not (value.is_finite() and value > ZERO):
+def positive(_: object, attribute: Attribute[Decimal], value: Decimal) -> None:
+    if not (value.is_finite() and value > ZERO):
         raise ValueError(f"{attribute.name} must be finite and above 0, got {value}")
 
 
@@ -140,6 +140,11 @@ class Ledger:
     def believed(self) -> Decimal:
         """Shares that we hold if every fill that we know of stands (L of DESIGN 4)."""
         return self.base + self.bought - self.sold
+
+    @property
+    def told(self) -> bool:
+        """True of what was only told after a start on a lost state, and is no book of ours: a fill leaves its time."""
+        return not self.final and not self.moved_at
 
 
 @frozen(kw_only=True)

@@ -188,6 +188,12 @@ class TestWhatLasts:
             "stale_feed: over, after 11 min: the positions feed does not show what we have traded, on 1 token"
         ]
 
+    def test_a_feed_that_does_not_show_what_was_only_told(self):
+        told = Told()
+        for at in range(0, 900, 20):
+            told.cycle("want 20, feed 0, ledger 0+20, unsettled", at=at)
+        assert told.words == []
+
     def test_a_warning_that_stays(self):
         told = Told()
         for at in (0, 300, 600, 900):

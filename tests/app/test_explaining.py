@@ -222,10 +222,10 @@ class TestBeforeTheReason:
             ),
             ("want 1000, hold 100, BOOK, cap 51", ["want 102 (1 × 1000); uncapped it would be 1000"]),
             (
-                "want 100, BOOK, feed 60, ledger 80 age 10, unsettled",  # after a lost state: it had been told of
-                ["hold 60..80: the feed says 60, and 80 was told before, or an order may have filled"],
+                "want 100, BOOK, feed 60, ledger 80, unsettled",  # after a lost state: it had been told of
+                ["hold 60..80: the feed says 60, and 80 may be there by what was told since the start on a lost state"],
             ),
-            ("want 100, BOOK, feed 80, ledger 60 age 10", ["hold 60..80: the feed says 80, own fills say 60"]),
+            ("want 100, BOOK, feed 80, ledger 60 age 10", ["hold 60..80: the feed says 80, last known are 60"]),
             ("want 100, BOOK, doubt BUY 20 @ 0.4 age 8", ["hold 0..20: BUY 20 @ 0.4 in doubt may have filled"]),
             (
                 "want 100, BOOK, feed 60, ledger 60+20 age 400",

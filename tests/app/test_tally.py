@@ -139,6 +139,12 @@ class TestTracking:
     def test_own_fills_count_before_the_feed_shows_them(self):
         assert counted(cycle(facts(mine="10", bought="10"))).tracking_error == 0
 
+    def test_what_was_only_told_after_a_lost_state_is_not_held(self):
+        told: Any = {"ledgers": {A: {"base": "12", "bought": "8", "final": False}}}
+        assert counted(cycle(facts(mine="10", **told))).tracking_error == D("0.5")
+        ours: Any = {"ledgers": {A: {"base": "12", "bought": "8", "final": False, "moved_at": START}}}
+        assert counted(cycle(facts(mine="10", **ours))).tracking_error == 0
+
     def test_what_is_left_alone_does_not_count(self):
         assert counted(cycle(facts(mine="5", redeemable=True, price="1"))).tracking_error is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from decimal import Decimal
 
 import pytest
@@ -17,9 +18,12 @@ from copytrade.adapters.tapes.journals import read_cycles
 from copytrade.app import cli
 from copytrade.app.backtest.assumptions import Assumptions
 from copytrade.app.backtest.engine import backtest
-from copytrade.app.backtest.parity import parity
+from copytrade.app.backtest.parity import Outcome, Placed, Recorded, parity
 from copytrade.app.backtest.tape import LeaderHeld
-from copytrade.domain.model import Mode
+from copytrade.app.documents import encode_plan
+from copytrade.app.outcomes import Cycle
+from copytrade.domain.model import Mode, Place
+from tests.app.stage import Stage, outcomes
 from tests.e2e.driving import Story, busy, config_of, run_until, world_of
 
 
@@ -113,6 +117,35 @@ class TestParity:
             }
             cycles[number] = evolve(cycles[number], snapshot=evolve(facts, ledgers=lost, open_orders=live))
         assert parity(cycles).share < 1
+
+
+def test_what_a_stop_kept_back_is_no_order():
+    """A stop came between two batches and was lifted. Then a listing fails, and only the memory tells of orders."""
+    stage = Stage(tokens=20)
+    stage.faults.add(
+        Endpoint.POST_ORDERS, Fault(kind=Kind.NONE, deed=lambda: setattr(stage.trader, "leaving", lambda: True))
+    )
+    cycles = [stage.cycle()]
+    assert Counter(outcomes(cycles[0])) == {"accepted": 15, "dropped": 5}
+    stage.trader.leaving = lambda: False
+    stage.faults.add(Endpoint.OPEN_ORDERS, Fault(kind=Kind.STATUS))
+    cycles += [stage.cycle() for _ in range(3)]
+    assert parity(map(recorded, cycles)).differences == ()
+
+
+def recorded(cycle: Cycle) -> Recorded:
+    """As a journal's line tells it."""
+    places = [action for action in cycle.plan.actions if isinstance(action, Place)]
+    return Recorded(
+        where=str(cycle.number),
+        snapshot=cycle.snapshot,
+        plan=encode_plan(cycle.plan),
+        places={one.token_key: Placed(side=one.side, price=one.price, size=one.size) for one in places},
+        results=tuple(
+            Outcome(action=one.action, token_key=one.token_key, order_id=one.order_id, outcome=one.outcome)
+            for one in cycle.results
+        ),
+    )
 
 
 def test_a_journal_is_a_tape_too(journal):

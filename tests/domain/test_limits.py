@@ -1,5 +1,6 @@
 """The limits, each in a table (limits.py): what is bought, what is not, and what is taken down. Sales always go on."""
 
+from calendar import monthrange
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copytrade.domain.limits import left_today, market_stops, seconds_of
+from copytrade.domain.limits import left_today, market_stops, named, seconds_of
 from copytrade.domain.model import Position, Today
 from copytrade.domain.policy import Policy
 from tests.domain.notation import outcome
@@ -154,6 +155,28 @@ def test_a_date_is_read_as_the_calendar_has_it(moment):
     assert seconds_of(moment.strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)) == D(int(moment.timestamp()))
     midnight = moment.replace(hour=0, minute=0, second=0)
     assert seconds_of(moment.date().isoformat()) == D(int(midnight.timestamp()))
+
+
+@pytest.mark.parametrize("month", range(1, 13))
+def test_each_month_has_its_days(month):
+    days = monthrange(2026, month)[1]
+    midnight = datetime(2026, month, days, tzinfo=UTC)
+    assert seconds_of(f"2026-{month:02}-{days}") == D(int(midnight.timestamp()))
+    assert seconds_of(f"2026-{month:02}-{days + 1}") is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        ("w?n", "we win", True),
+        ("w?n", "wn", False),
+        ("w?n", "w?n", True),
+        ("w?n", "wiin", False),
+        ("w.n", "win", False),
+    ],
+)
+def test_what_a_pattern_finds(pattern, text, found):
+    assert named(pattern, [text]) is found
 
 
 @pytest.mark.parametrize(

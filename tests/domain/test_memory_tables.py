@@ -37,6 +37,10 @@ def order_of(side: str, size: int, matched: int) -> Order:
     return Order(order_id="0xff", side=Side[side], price=D("0.5"), size=D(size), matched=D(matched), ts=NOW - 50)
 
 
+def own_fill(side: Side, shares: Decimal) -> OwnOrder:
+    return own(SETTLED, order_id=side.value, side=side, size=shares, matched=shares, confirmed=shares)
+
+
 def base_with(name: str, number: Decimal) -> dict[str, Any]:
     return {"base": D(1), name: number}
 
@@ -135,15 +139,17 @@ class TestLedgers:
             own(order_id="0x3", side=Side.SELL, matched=2, confirmed=2),
             own(order_id="0x4", side=Side.SELL, matched=5, confirmed=5),
             own(order_id="0x5", token_key="0xc2:0", matched=9),
+            own(order_id="0x6", token_key="0xc4:0", side=Side.SELL, matched=1, confirmed=1),
         )
         base = Base(base=D(20), moved_at=D(7), seen=D(21), avg_price=D("0.4"), ours=False)
-        ledgers = remembering.ledgers(evolve(memory, bases={KEY: base, "0xc2:0": base, "0xc3:0": base}))
+        ledgers = remembering.ledgers(evolve(memory, bases={KEY: base, "0xc2:0": base, "0xc3:0": base, "0xc4:0": base}))
         assert {key: f"{one.base} {one.bought} {one.sold} {one.final}" for key, one in ledgers.items()} == {
             KEY: "20 7 7 True", "0xc2:0": "20 9 0 False", "0xc3:0": "20 0 0 True",
+            "0xc4:0": "20 0 1 True",
         }  # fmt: skip
         ledger = ledgers[KEY]
         assert {name: getattr(ledger, name) for name in asdict(base)} == {**asdict(base), "ours": True}
-        assert [ledgers[key].ours for key in ("0xc2:0", "0xc3:0")] == [True, False]
+        assert [ledgers[key].ours for key in ("0xc2:0", "0xc3:0", "0xc4:0")] == [True, False, True]
 
     def test_one_trade_that_may_fail_is_enough(self):
         memory = memory_of(own(order_id="0x1", matched=4, confirmed=4), own(order_id="0x2", matched=4, confirmed=1))
@@ -580,6 +586,11 @@ class TestAStartOnALostState:
             memory = evolve(memory, bases={KEY: before})
         after = remembering.restored(memory, {KEY: D(33)}, {}, NOW)
         assert after.bases[KEY].ours is (before is not None and before.ours)
+        assert after.bases[KEY].seen == 0
+
+    def test_one_share_that_nobody_lists_is_one_more_than_is_listed(self):
+        memory = memory_of(recovery=Recovery(started_at=self.START))
+        assert remembering.restored(memory, {KEY: D(1)}, {}, NOW).bases[KEY].avg_price == 1
 
     def test_nothing_to_restore(self):
         memory = memory_of(recovery=Recovery(started_at=self.START))
@@ -588,7 +599,10 @@ class TestAStartOnALostState:
 
 
 class TestWhatIsToldMeanwhile:
-    """Until a token is restored, the most that was told of it counts. The start was 40 s ago; 1390 s it may last."""
+    """Until a token is restored, the most that was told of it counts: by the feed, and on top of it by unknown BUYs.
+
+    The start was 40 s ago. For 300 s unknown orders may be ours, and 1200 s more the feed may know nothing of them.
+    """
 
     START = NOW - 40
 
@@ -598,32 +612,36 @@ class TestWhatIsToldMeanwhile:
         return remembering.told_meanwhile(memory, reported or {}, unknown, prices or {}, **changes)
 
     def shares_of(self, memory):
-        return {key: (ledger.base, ledger.avg_price) for key, ledger in memory.recovery.told.items()}
+        return {key: (one.base, one.bought, one.avg_price) for key, one in memory.recovery.told.items()}
 
     def test_it_is_the_most_of_all_cycles_at_the_dearest_of_all_prices(self):
         memory = self.told(reported={KEY: D(30), "0xc2:0": D(5)}, prices={KEY: D("0.4"), "0xc2:0": D("0.1")})
-        memory = self.told(memory, reported={KEY: D(20)}, prices={KEY: D("0.6")})
-        assert self.shares_of(memory) == {KEY: (D(30), D("0.6")), "0xc2:0": (D(5), D("0.1"))}
+        memory = self.told(memory, reported={KEY: D(20), "0xc2:0": D(5)}, prices={KEY: D("0.6")})
+        memory = self.told(memory, reported={KEY: D(20), "0xc3:0": D(1)}, prices={KEY: D("0.5")})
+        assert self.shares_of(memory) == {
+            KEY: (D(30), D(0), D("0.6")), "0xc2:0": (D(5), D(0), D("0.1")), "0xc3:0": (D(1), D(0), D(0)),
+        }  # fmt: skip
         assert not any(ledger.final or ledger.ours for ledger in memory.recovery.told.values())
 
     @pytest.mark.parametrize(
-        ("order", "reported", "shares", "price"),
+        ("order", "reported", "bought", "price"),
         [
-            (order_of("BUY", 20, 0), None, 20, "0.5"),
-            (order_of("BUY", 20, 15), None, 20, "0.5"),  # the feed may not know of the 15
-            (order_of("BUY", 20, 15), 7, 27, "0.5"),
-            (order_of("SELL", 20, 15), 7, 7, "0.3"),
+            (order_of("BUY", 20, 0), 0, 20, "0.5"),
+            (order_of("BUY", 20, 15), 0, 20, "0.5"),  # the feed may not know of the 15
+            (order_of("BUY", 20, 15), 7, 20, "0.5"),
+            (order_of("SELL", 20, 15), 7, 0, "0.3"),
         ],
     )
-    def test_an_unknown_buy_may_have_filled(self, order, reported, shares, price):
-        reported, prices = ({}, {}) if reported is None else ({KEY: D(reported)}, {KEY: D("0.3")})
-        memory = self.told(reported=reported, unknown=[(KEY, order)], prices=prices)
-        assert self.shares_of(memory) == {KEY: (D(shares), D(price))}
+    def test_an_unknown_buy_may_have_filled(self, order, reported, bought, price):
+        sizes, prices = ({KEY: D(reported)}, {KEY: D("0.3")}) if reported else ({}, {})
+        memory = self.told(reported=sizes, unknown=[(KEY, order)], prices=prices)
+        assert self.shares_of(memory) == {KEY: (D(reported), D(bought), D(price))}
+        assert self.shares_of(self.told(memory)) == self.shares_of(memory)
 
     def test_two_unknown_buys_add_up_at_the_dearer_price(self):
         cheap = evolve(order_of("BUY", 4, 0), price=D("0.2"))
         memory = self.told(unknown=[(KEY, order_of("BUY", 20, 0)), (KEY, cheap)])
-        assert self.shares_of(memory) == {KEY: (D(24), D("0.5"))}
+        assert self.shares_of(memory) == {KEY: (D(0), D(24), D("0.5"))}
 
     @pytest.mark.parametrize(
         ("settle", "age", "counts"), [(300, 299, True), (300, 300, False), (150, 249, True), (150, 250, False)]
@@ -641,14 +659,16 @@ class TestWhatIsToldMeanwhile:
         assert after.recovery is not None
         assert after.recovery.told.keys() == {"0xc2:0"}
 
-    @pytest.mark.parametrize(("age", "kept"), [(1389, True), (1390, True), (1391, False)])
-    def test_it_ends_when_no_answer_is_so_old_any_more(self, age, kept):
-        memory = self.told(reported={KEY: D(30)})
-        later = self.told(memory, reported={"0xc2:0": D(5)}, now=self.START + age)
+    @pytest.mark.parametrize(
+        ("settle", "age", "kept"), [(300, 1500, True), (300, 1501, False), (150, 1450, True), (150, 1451, False)]
+    )
+    def test_it_ends_when_no_answer_is_so_old_any_more(self, settle, age, kept):
+        memory, policy = self.told(reported={KEY: D(30)}), evolve(POLICY, settle_timeout_sec=D(settle))
+        later = self.told(memory, reported={"0xc2:0": D(5)}, now=self.START + age, policy=policy)
         assert later.recovery.told.keys() == ({KEY, "0xc2:0"} if kept else set())
         assert later.recovery.started_at == self.START
         if not kept:
-            assert self.told(later, reported={KEY: D(5)}, now=self.START + age) is later
+            assert self.told(later, reported={KEY: D(5)}, now=self.START + age, policy=policy) is later
 
     def test_nothing_was_lost(self):
         memory = memory_of()
@@ -656,21 +676,66 @@ class TestWhatIsToldMeanwhile:
         assert remembering.fallen_back(memory, {}) == {}
 
     @pytest.mark.parametrize(
-        ("most", "reported", "believed", "ours", "counts"),
+        ("fed", "unknown", "reported", "own", "most"),
         [
-            (30, 30, None, None, False),
-            (30, 31, None, None, False),
-            (30, "29.99", None, None, True),
-            (30, None, None, None, True),
-            (30, 10, 30, True, False),  # own fills say as much
-            (30, 10, 29, True, True),
-            (30, 10, 29, False, True),
+            (30, 0, 30, None, None),
+            (30, 0, 31, None, None),
+            (30, 0, "29.99", None, "30"),
+            (30, 0, 0, None, "30"),
+            (30, 0, 10, "30", None),  # own books say as much
+            (30, 0, 10, "29", "30"),
+            (30, 0, 10, "10+20", None),
+            (30, 0, 10, "5+20", "30+20"),  # more was there than own fills account for: it may lack them
+            (30, 0, 10, "40-15", "30"),
+            (0, 20, 0, None, "0+20"),
+            (10, 20, 10, None, "10+20"),
+            (10, 20, 0, None, "10+20"),  # the feed showed the 10 before it fell back
+            (0, 20, 0, "0+10", "0+30"),  # own fills that the feed does not show, and what nobody knows
+            (0, 5, 0, "10", "10+5"),
+            (30, 5, 30, "40-15", "40+5-15"),
         ],
     )
-    def test_it_counts_where_feed_and_own_fills_say_less(self, most, reported, believed, ours, counts):
-        memory = self.told(reported={KEY: D(most)}, prices={KEY: D("0.4")})
-        if believed is not None:
-            memory = evolve(memory, bases={KEY: Base(base=D(believed), ours=ours)})
-        fallen = remembering.fallen_back(memory, {} if reported is None else {KEY: D(reported)})
-        told = Ledger(base=D(most), avg_price=D("0.4"), final=False, ours=bool(ours))
-        assert fallen == ({KEY: told} if counts else {})
+    def test_it_counts_where_feed_and_own_fills_say_less(self, fed, unknown, reported, own, most):
+        order = order_of("BUY", unknown, 0) if unknown else order_of("SELL", 1, 0)
+        memory = self.told(reported={KEY: D(fed)} if fed else {}, unknown=[(KEY, order)], prices={KEY: D("0.4")})
+        if own is not None:
+            base, bought, sold = self.parts(own)
+            sides = ((Side.BUY, bought), (Side.SELL, sold))
+            fills = [own_fill(side, shares) for side, shares in sides if shares]
+            memory = evolve(
+                memory, orders={fill.order_id: fill for fill in fills},
+                bases={KEY: Base(base=base, avg_price=D("0.3"), moved_at=NOW)},
+            )  # fmt: skip
+        fallen = remembering.fallen_back(memory, {KEY: D(reported)} if reported else {})
+        if most is None:
+            assert fallen == {}
+            return
+        base, bought, sold = self.parts(most)
+        price = D("0.5") if unknown else D("0.4")
+        told = Ledger(base=base, bought=bought, sold=sold, avg_price=price, final=False, ours=own is not None)
+        assert fallen == {KEY: told}
+        assert told.told
+
+    def parts(self, words: str) -> tuple[Decimal, Decimal, Decimal]:
+        """`base+bought-sold`"""
+        rest, _, sold = words.partition("-")
+        base, _, bought = rest.partition("+")
+        return D(base), D(bought or 0), D(sold or 0)
+
+    def test_it_never_counts_less_than_our_own_books(self):
+        memory = self.told(unknown=[(KEY, order_of("BUY", 25, 0))])
+        memory = evolve(memory, bases={KEY: Base(base=D(20), avg_price=D("0.79"))})
+        assert remembering.fallen_back(memory, {})[KEY].avg_price == D("0.79")
+        memory = evolve(memory, bases={KEY: Base(base=D(20), avg_price=D("0.79"), ours=False)})
+        assert not remembering.fallen_back(memory, {})[KEY].ours
+
+    @pytest.mark.parametrize(
+        ("ledger", "told"),
+        [
+            (Ledger(base=D(1), final=False), True),
+            (Ledger(base=D(1), final=False, moved_at=NOW), False),
+            (Ledger(base=D(1)), False),
+        ],
+    )
+    def test_it_is_no_book_of_ours(self, ledger, told):
+        assert ledger.told is told

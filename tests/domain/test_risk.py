@@ -131,6 +131,10 @@ A = "A: want 100, book 0.49/0.51"  # 0.5 a share
         (f"{A}, total 20 | B: hold 30, price 0.5, redeemable", "A BUY 25 @ 0.49 | B nothing: REDEEMABLE"),
         (f"{A}, total 20 | B: hold 30, price 0.5, target redeemable", "A BUY 25 @ 0.49 | B nothing: REDEEMABLE"),
         (f"{A}, total 20, copied | B: hold 30, price 0.5", "A BUY 25 @ 0.49 | B nothing: NOT_OURS"),
+        (
+            f"{A}, total 20, copied | B: feed 0, ledger 30, not ours, target price 0.5",
+            "A BUY 25 @ 0.49 | B nothing: NOT_OURS",
+        ),
         (f"{A}, total 20, copied | B: want 27, hold 30, price 0.5", "A BUY 10 @ 0.49 | B nothing: IN_BAND"),
         # rests of live BUYs that stay
         (f"{A}, total 20 | B: want 30, price 0.5, live BUY 20 @ 0.4", "A BUY 20 @ 0.49 | B nothing: RESTING"),

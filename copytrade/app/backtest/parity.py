@@ -258,7 +258,8 @@ def _snapshot(memory: Memory, facts: Snapshot, asked_at: Decimal) -> Snapshot:
         facts,
         open_orders=live,
         in_doubt=doubt,
-        ledgers=remembering.ledgers(memory),
+        # What was told after a lost state is no book of ours: it is as much of a fact as the feed.
+        ledgers={**remembering.ledgers(memory), **{key: one for key, one in facts.ledgers.items() if one.told}},
         target_history=memory.polls,
     )
 
@@ -312,7 +313,7 @@ def _acted(memory: Memory, cycle: Recorded, following: Recorded | None) -> Memor
         )
         if one.outcome == "accepted":
             accepted[one.order_id] = ZERO  # what matched at once shows in the next line
-        elif one.outcome == "refused":
+        elif one.outcome in ("refused", "dropped"):
             never.append(one.order_id)
     memory = remembering.intended(memory, intents, poll_of(facts.mine), average_prices(facts.mine))
     memory = remembering.acknowledged(memory, accepted, facts.now)

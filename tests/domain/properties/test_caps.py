@@ -69,7 +69,9 @@ class TestWhatIsBoughtFits:
                 continue
             ledger = snapshot.ledgers.get(token.decision.token_key or "")
             strange = snapshot.policy.manage_holdings == "copied" and (ledger is None or not ledger.ours)
-            if strange and token.decision.delta < -snapshot.policy.deadband_shares:
+            ours = (*token.staying, *token.cancelled, *token.doubts)
+            most = token.decision.lo if ours else token.decision.hi
+            if strange and token.decision.want_hi - most < -snapshot.policy.deadband_shares:
                 continue  # NOT_OURS, whatever the reason says
             price, freed = token.counted_price, rest(token.cancelled, Side.BUY)
             bought = sum((place.size for place in token.places if place.side is Side.BUY), ZERO)
