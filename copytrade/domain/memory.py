@@ -137,7 +137,7 @@ class OwnOrder:
             side=self.side,
             price=self.price,
             size=self.size,
-            matched=min(max(self.filled, ZERO), self.size),
+            matched=min(self.filled, self.size),
             ts=self.ts,
             gone=self.standing is Standing.GONE,
         )

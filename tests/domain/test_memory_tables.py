@@ -287,6 +287,26 @@ def trades(traded: float = 0, failed: float = 0, confirmed: float = 0, *, ago: i
     return {"trades": {"0xaa": sums} if traded or failed else {}, "trades_asked_at": NOW - ago}
 
 
+class TestWhatOneLookMoves:
+    """The ledger moves with every fill and every failure, the day's books with fills alone."""
+
+    def observed(self, order: OwnOrder, **evidence: Any) -> Memory:
+        facts = Evidence(**{"asked_at": NOW - 5, "listed": {}, **evidence})
+        return remembering.observed(memory_of(order), facts, now=NOW, policy=POLICY)
+
+    def test_an_order_that_filled_nothing_is_in_no_book(self):
+        after = self.observed(own(OPEN), **listed())
+        assert after.orders["0xaa"].seen_at == NOW - 5
+        assert after.bases[KEY].moved_at == 0
+        assert not after.day.prices
+
+    def test_a_fill_and_a_failure_that_are_learned_together(self):
+        """Seed 31: the sums are what they were, and still something moved."""
+        after = self.observed(own(OPEN, matched=5, traded=5), **closed(10), **trades(5, 5, 5))
+        assert after.orders["0xaa"].unfolded == 5
+        assert after.bases[KEY].moved_at == NOW
+
+
 class TestObserving:
     """DESIGN 4: every order of ours moves to where the evidence puts it. The listing was asked for 5 s ago."""
 
