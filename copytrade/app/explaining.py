@@ -166,7 +166,7 @@ def _hold(one: Considered, snapshot: Snapshot) -> str:
         return f"{words}, as far as my positions are known"
     why = []
     if ledger is not None and ledger.told and token.lo != token.hi:
-        most = f"{number(ledger.believed)} may be there by what was told since the start on a lost state"
+        most = f"{number(token.hi)} may be there by what was told since the start on a lost state"
         why.append(f"the feed says {number(token.reported)}, and {most}")
     elif ledger is not None and (ledger.bought or ledger.sold) and token.lo != token.hi:
         moved = [

@@ -29,6 +29,7 @@ from copytrade.domain.model import (
     TokenId,
     TokenKey,
 )
+from copytrade.domain.policy import COPIED
 from copytrade.domain.reconcile import locked, rests
 from copytrade.domain.risk import cap_price, counted_price
 
@@ -112,14 +113,16 @@ def sums_of(snapshot: Snapshot, plan: Plan) -> Sums:
     mine = {row.token_key: row for row in snapshot.mine.positions}
     spoken_for = (snapshot.open_orders, snapshot.in_doubt, snapshot.foreign_orders)
     taken = sum((locked(orders) for kind in spoken_for for orders in kind.values()), ZERO)
-    counted = ZERO
+    counted, copied = ZERO, snapshot.policy.manage_holdings == COPIED
     for one in plan.decisions:
         if one.reason in (Reason.COMBO, Reason.REDEEMABLE, Reason.NOT_OURS):
             continue
         key, live = one.token_key or "", snapshot.open_orders.get(one.token_id or "", ())
         ours = (*live, *snapshot.in_doubt.get(one.token_id or "", ()))
-        price = cap_price(one.ref_price, mine.get(key), snapshot.ledgers.get(key), ours)
-        counted += (one.hi + rests(live, Side.BUY)) * counted_price(price)
+        ledger, held = snapshot.ledgers.get(key), one.hi + rests(live, Side.BUY)
+        if copied and not ours and one.reason not in LEFT_ALONE and (ledger is None or not ledger.ours):
+            held = min(held, one.want_hi + snapshot.policy.deadband_shares)  # as plan() has it
+        counted += held * counted_price(cap_price(one.ref_price, mine.get(key), ledger, ours))
     return Sums(
         cash=snapshot.cash,
         cash_free=None if snapshot.cash is None else max(snapshot.cash - taken, ZERO),

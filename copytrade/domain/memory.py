@@ -608,8 +608,10 @@ def fallen_back(memory: Memory, reported: Poll) -> dict[TokenKey, Ledger]:
     for key, most in memory.recovery.told.items():
         size = reported.get(key, ZERO)
         own = known.get(key) or new_ledger(base=size, ours=False)
-        if most.base > max(size, own.believed):
-            base, bought, sold = most.base, own.bought + most.bought, ZERO
+        # What the feed shows beyond our own books is no fill of an unknown order: that comes on top.
+        beyond = most.bought and size > own.base + own.bought
+        if beyond or most.base > max(size, own.believed):
+            base, bought, sold = max(most.base, size), own.bought + most.bought, ZERO
         elif most.bought:
             base, bought, sold = own.base, own.bought + most.bought, own.sold
         else:

@@ -368,6 +368,9 @@ def _counted(token: Token, snapshot: Snapshot) -> Decimal:
     elif snapshot.policy.manage_holdings == COPIED and token.not_ours(snapshot):
         return ZERO
     held = token.hi + rests(token.live, BUY) if token.live else token.hi
+    if not (token.live or token.doubts) and token.strange(snapshot):
+        # Were it more than what no sale is due of, it would be left alone, and count nothing.
+        held = min(held, token.want_hi + snapshot.policy.deadband_shares)
     return held * counted_price(token.cap_price)
 
 

@@ -83,16 +83,16 @@ class Token:
         """True while an order in doubt may still be in the book."""
         return bool(self.doubts) and any(not order.gone for order in self.doubts)
 
-    def not_ours(self, snapshot: Snapshot) -> bool:
-        """True where a sale is due, or may be, of what we have never traded, and `manage_holdings` keeps us off it."""
+    def strange(self, snapshot: Snapshot) -> bool:
+        """True where `manage_holdings` keeps us from selling, since we have never traded it, as far as is known."""
         if snapshot.policy.manage_holdings != COPIED or self.left_alone is not None:
             return False
         ledger = snapshot.ledgers.get(self.token_key) if self.token_key is not None else None
-        if ledger is not None and ledger.ours:
-            return False
-        # No fill of ours is in it. So the most that may be there is not ours, but for what an order of ours may bring.
-        most = self.lo if self.live or self.doubts else self.hi
-        return self.want_hi - most < -snapshot.policy.deadband_shares
+        return ledger is None or not ledger.ours
+
+    def not_ours(self, snapshot: Snapshot) -> bool:
+        """True where a sale would be due, and is kept from us."""
+        return self.delta < -snapshot.policy.deadband_shares and self.strange(snapshot)
 
 
 # The answer for one token: actions, the reason, and what it takes of the budget that all tokens share.
@@ -152,7 +152,7 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
 
     # Step 2: the band.
     if abs(token.delta) <= policy.deadband_shares:
-        return cancels, _reason_in_band(token, snapshot), NOTHING_SPENT
+        return cancels, _reason_in_band(token, policy), NOTHING_SPENT
 
     # Step 3: one active order. Whatever may still fill is in the way, or is counted as filled.
     if token.may_rest:
@@ -278,13 +278,11 @@ def _why_stale(order: Order, newest: bool, token: Token, budget: Budget, snapsho
     return None
 
 
-def _reason_in_band(token: Token, snapshot: Snapshot) -> Reason:
+def _reason_in_band(token: Token, policy: Policy) -> Reason:
     """Why nothing is to be done although, by one of the numbers, something might seem to be."""
-    band, reported = snapshot.policy.deadband_shares, token.reported
+    band, reported = policy.deadband_shares, token.reported
     if token.latest is token.want_hi and token.lo is reported and token.hi is reported:
         return Reason.IN_BAND  # nothing is capped, unconfirmed or unsure: each gap below is the one that is in the band
-    if token.not_ours(snapshot):
-        return Reason.NOT_OURS
     gap_to_reported = token.want_lo - reported > band or reported - token.want_hi > band
     if gap_to_reported and token.may_rest:
         return Reason.IN_DOUBT

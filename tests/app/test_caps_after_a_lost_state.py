@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from attrs import evolve
 
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
@@ -227,8 +228,36 @@ def test_what_was_bought_by_hand_counts_under_no_cap_though_the_feed_falls_back(
     stage.world.feed(ME).lag_sec = LAG
     stage.exchange.hold(LEADER, stage.yes(1), Decimal(100))
     cycles = [stage.cycle() for _ in range(10)]
-    assert {reason(cycle, stage.key(0)) for cycle in cycles} == {"NOT_OURS"}
+    assert {reason(cycle, stage.key(0)) for cycle in cycles} == {"IN_BAND"}
     assert stage.committed(1) == 20
+
+
+@pytest.mark.parametrize("bid", [False, True])
+def test_what_is_held_and_wanted_counts_though_more_may_be_there_that_is_not_ours(bid: bool) -> None:
+    """With "copied": 20 are held and wanted, all that copytrade bought and does not know of any more. The feed still
+    shows 30, of which 10 were sold; or the user bids for 5 more.
+    """
+    stage = Stage(tokens=2, policy=evolve(CAPPED, max_notional_total=Decimal(500), manage_holdings="copied"))
+    stage.exchange.hold(LEADER, stage.yes(0), Decimal(100))
+    stage.exchange.hold(LEADER, stage.yes(1), ZERO)
+    stage.cycle()
+    stage.exchange.hit(stage.live()[0].order_id, Decimal(20))
+    stage.clock.shows += 2000
+    stage.world.now()
+    if bid:
+        bid_by_hand(stage, "0.1", 5)
+    else:
+        stage.exchange.hold(ME, stage.yes(0), Decimal(30))
+        stage.clock.shows += 1
+        stage.world.now()
+        stage.world.feed(ME).freeze(stage.clock.now())
+        stage.clock.shows += 1
+        stage.exchange.hold(ME, stage.yes(0), Decimal(20))
+    stage.policy = evolve(CAPPED, manage_holdings="copied")
+    lose_the_state(stage)
+    for _ in range(20):
+        stage.cycle()
+        assert (stage.held(0) + stage.committed(1)) * Decimal("0.49") <= CAP
 
 
 def test_the_user_s_own_order_counts_no_longer_than_one_of_ours_could_rest() -> None:

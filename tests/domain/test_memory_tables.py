@@ -713,6 +713,9 @@ class TestWhatIsToldMeanwhile:
             (0, 20, 0, "0+10", "0+30"),  # own fills that the feed does not show, and what nobody knows
             (0, 5, 0, "10", "10+5"),
             (30, 5, 30, "40-15", "40+5-15"),
+            (24, 15, 24, "10", "24+15"),  # what the feed shows beyond own books comes on top
+            (24, 15, 24, "10+14", "10+29"),
+            (24, 15, 24, "10+13", "24+28"),
         ],
     )
     def test_it_counts_where_feed_and_own_fills_say_less(self, fed, unknown, reported, own, most):

@@ -149,12 +149,6 @@ STEP_3_ONE_ORDER = [
     (f"want 0, hold 100, {BOOK}, copied, ledger 100", "SELL 25 @ 0.51"),
     (f"want 0, hold 100, {BOOK}, copied, ledger 100, not ours", "nothing: NOT_OURS"),  # nothing filled, or not known
     (f"want 0, hold 100, {BOOK}, ledger 100, not ours", "SELL 25 @ 0.51"),
-    # … though the feed has fallen back to before somebody bought it, and shows nothing of it
-    (f"want 20, feed 0, ledger 100, not ours, {BOOK}, copied", "nothing: NOT_OURS"),
-    (f"want 100, feed 0, ledger 103, not ours, {BOOK}, copied", "nothing: SETTLING"),
-    (f"want 20, feed 0, ledger 100, {BOOK}, copied", "nothing: SETTLING"),
-    (f"want 20, feed 0, ledger 100, not ours, {BOOK}, copied, doubt BUY 5 @ 0.4 age 9", "nothing: IN_DOUBT"),
-    (f"want 20, feed 0, ledger 100, not ours, {BOOK}, copied, live BUY 5 @ 0.4", "cancel live OVERSHOOT: SETTLING"),
     (f"want 100, hold 103, {BOOK}, copied", "nothing: IN_BAND"),
     (f"want 100, hold 103.01, {BOOK}, copied", "nothing: NOT_OURS"),
     (f"want 100, hold 50, {BOOK}, copied", "BUY 25 @ 0.49"),  # only where a sale would be due

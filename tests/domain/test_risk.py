@@ -131,9 +131,21 @@ A = "A: want 100, book 0.49/0.51"  # 0.5 a share
         (f"{A}, total 20 | B: hold 30, price 0.5, redeemable", "A BUY 25 @ 0.49 | B nothing: REDEEMABLE"),
         (f"{A}, total 20 | B: hold 30, price 0.5, target redeemable", "A BUY 25 @ 0.49 | B nothing: REDEEMABLE"),
         (f"{A}, total 20, copied | B: hold 30, price 0.5", "A BUY 25 @ 0.49 | B nothing: NOT_OURS"),
+        # … and where the feed has fallen back to before somebody bought it, the most counts of which no sale is due
+        (f"{A}, total 20, copied | B: feed 0, ledger 50, not ours", "A BUY 25 @ 0.49 | B nothing: IN_BAND"),
+        (f"{A}, total 10, copied | B: feed 0, ledger 50, not ours", "A BUY 14 @ 0.49 | B nothing: IN_BAND"),  # 3
+        (f"{A}, total 20, copied | B: feed 0, ledger 50", "A nothing: TOTAL_CAP | B nothing: IN_BAND"),
         (
-            f"{A}, total 20, copied | B: feed 0, ledger 30, not ours, target price 0.5",
-            "A BUY 25 @ 0.49 | B nothing: NOT_OURS",
+            f"{A}, total 20, copied | B: want 20, feed 20, ledger 50, not ours, price 0.5",
+            "A BUY 17 @ 0.49 | B nothing: IN_BAND",
+        ),
+        (
+            f"{A}, total 20, copied | B: want 20, feed 20, ledger 22, not ours, price 0.5",
+            "A BUY 18 @ 0.49 | B nothing: IN_BAND",
+        ),
+        (
+            f"{A}, total 20, copied | B: feed 0, ledger 9, not ours, doubt BUY 1 @ 0.9 age 9",
+            "A BUY 20 @ 0.49 | B nothing: IN_BAND",
         ),
         (f"{A}, total 20, copied | B: want 27, hold 30, price 0.5", "A BUY 10 @ 0.49 | B nothing: IN_BAND"),
         # rests of live BUYs that stay

@@ -69,13 +69,14 @@ class TestWhatIsBoughtFits:
                 continue
             ledger = snapshot.ledgers.get(token.decision.token_key or "")
             strange = snapshot.policy.manage_holdings == "copied" and (ledger is None or not ledger.ours)
-            ours = (*token.staying, *token.cancelled, *token.doubts)
-            most = token.decision.lo if ours else token.decision.hi
-            if strange and token.decision.want_hi - most < -snapshot.policy.deadband_shares:
+            band, hi = snapshot.policy.deadband_shares, token.decision.hi
+            if strange and token.decision.delta < -band:
                 continue  # NOT_OURS, whatever the reason says
+            if strange and not (token.staying or token.cancelled or token.doubts):
+                hi = min(hi, token.decision.want_hi + band)  # beyond that it would be
             price, freed = token.counted_price, rest(token.cancelled, Side.BUY)
             bought = sum((place.size for place in token.places if place.side is Side.BUY), ZERO)
-            kept = token.decision.hi + rest(token.staying, Side.BUY)
+            kept = hi + rest(token.staying, Side.BUY)
             before += (kept + freed) * price
             after += (kept + bought) * price
             careful += (kept + max(bought, freed)) * price
