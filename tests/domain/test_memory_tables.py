@@ -656,7 +656,8 @@ class TestWhatIsToldMeanwhile:
         sizes, prices = ({KEY: D(reported)}, {KEY: D("0.3")}) if reported else ({}, {})
         memory = self.told(reported=sizes, unknown=[(KEY, order)], prices=prices)
         assert self.shares_of(memory) == {KEY: (D(reported), D(bought), D(price))}
-        assert self.shares_of(self.told(memory)) == self.shares_of(memory)
+        later = self.told(memory, reported={KEY: D(1)})
+        assert self.shares_of(later) == {KEY: (max(D(reported), D(1)), D(bought), D(price))}
 
     def test_two_unknown_buys_add_up_at_the_dearer_price(self):
         cheap = evolve(order_of("BUY", 4, 0), price=D("0.2"))
@@ -700,6 +701,7 @@ class TestWhatIsToldMeanwhile:
         [
             (30, 0, 30, None, None),
             (30, 0, 31, None, None),
+            (30, 0, 30, "10", None),  # nothing has fallen back, and nobody knows of an order
             (30, 0, "29.99", None, "30"),
             (30, 0, 0, None, "30"),
             (30, 0, 10, "30", None),  # own books say as much
@@ -716,6 +718,7 @@ class TestWhatIsToldMeanwhile:
             (24, 15, 24, "10", "24+15"),  # what the feed shows beyond own books comes on top
             (24, 15, 24, "10+14", "10+29"),
             (24, 15, 24, "10+13", "24+28"),
+            (24, 15, 26, "10", "26+15"),
         ],
     )
     def test_it_counts_where_feed_and_own_fills_say_less(self, fed, unknown, reported, own, most):

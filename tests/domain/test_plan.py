@@ -21,7 +21,15 @@ from copytrade.domain.model import (
     Side,
     Snapshot,
 )
-from copytrade.domain.plan import orders_of_ours, plan, safe_mode, token_ids, tokens_to_quote
+from copytrade.domain.plan import (
+    considered,
+    orders_of_ours,
+    plan,
+    safe_mode,
+    token_ids,
+    tokens_to_quote,
+    tokens_to_witness,
+)
 from copytrade.domain.policy import Policy
 from tests.domain.notation import NOW, decision, outcome, plain, snapshot, wanted
 
@@ -350,3 +358,59 @@ def test_an_order_that_is_listed_and_in_doubt_counts_as_listed_unless_gone():
     live, doubts = orders_of_ours(facts)
     assert live == {"1": (a,)}
     assert doubts == {"1": (evolve(b, gone=True),), "2": (c,)}
+
+
+class TestWhichTokensThereAre:
+    """A decision for every token that we want, hold, may hold, or have an order on, and for no other."""
+
+    def keys(self, **facts):
+        return [
+            one.token_key for one in plan(Snapshot(now=NOW, policy=Policy(follow_ratio=D("0.2")), **facts)).decisions
+        ]
+
+    def row(self, key, token_id=None, size="10"):
+        condition, _, index = key.partition(":")
+        return Position(
+            token_key=key, condition_id=condition, outcome_index=int(index), size=D(size), token_id=token_id
+        )
+
+    def test_an_empty_list_of_orders_is_none(self):
+        assert self.keys(open_orders={"9": ()}, in_doubt={"8": ()}) == []
+
+    @pytest.mark.parametrize(("believed", "there"), [("0.5", True), ("0", False)])
+    def test_what_only_our_own_books_know(self, believed, there):
+        assert self.keys(ledgers={"0xa:0": Ledger(base=D(believed))}) == (["0xa:0"] if there else [])
+
+    @pytest.mark.parametrize(("size", "there"), [("4", True), ("0.05", True), ("0.04", False)])
+    def test_what_only_an_earlier_poll_has_listed(self, size, there):
+        assert self.keys(target_history=({"0xa:0": D(size)},)) == (["0xa:0"] if there else [])
+
+    def test_two_keys_that_claim_one_id_do_not_touch_a_third(self):
+        rows = (self.row("0xa:0", "10"), self.row("0xb:0", "10"), self.row("0xc:0", "12"))
+        decided = plan(Snapshot(now=NOW, policy=Policy(), target=Positions(positions=rows))).decisions
+        unresolved = [one.token_key for one in decided if one.reason is Reason.UNRESOLVED]
+        assert unresolved == ["0xa:0", "0xb:0"]
+
+
+class TestWhatIsAsked:
+    def test_in_a_fixed_order(self):
+        rows = tuple(
+            Position(
+                token_key=f"0x{number:x}:0", condition_id=f"0x{number:x}", outcome_index=0, size=D(100),
+                token_id=str(number * 7919 % 1000),
+            )
+            for number in range(1, 60)
+        )  # fmt: skip
+        asked = tokens_to_quote(Snapshot(now=NOW, policy=Policy(), target=Positions(positions=rows)))
+        assert asked == tuple(sorted(row.token_id or "" for row in rows))
+
+    def test_nothing_of_what_lies_between_two_ends(self):
+        assert tokens_to_quote(snapshot("want 50..100, hold 60, deadband 0.5, slice 0.1..25")) == ()
+
+    def test_the_balance_of_one_share_that_nobody_lists(self):
+        facts = Snapshot(now=NOW, token_map={"0xa:0": "10"}, ledgers={"0xa:0": Ledger(base=D(1), seen=D(0))})
+        assert tokens_to_witness(facts) == ("0xa:0",)
+
+    def test_each_token_of_a_safe_plan_has_its_own_cancels(self):
+        facts = snapshot("A: want 9, live BUY 5 @ 0.4 age 91, safe | B: want 9, live BUY 5 @ 0.4 age 91")
+        assert [[one.token_id for one in each.actions] for each in considered(facts)] == [["10"], ["11"]]

@@ -106,6 +106,8 @@ STEP_2_BAND = [
     (f"want 50..100, hold 110, {BOOK}", "SELL 10 @ 0.51"),
 ]
 
+FINE = "deadband 0.5, min 0.1, slice 0.1..25"
+
 STEP_3_ONE_ORDER = [
     # an order in doubt that may still rest
     (f"want 100, {BOOK}, doubt BUY 10 @ 0.49", "nothing: IN_DOUBT"),
@@ -152,6 +154,10 @@ STEP_3_ONE_ORDER = [
     (f"want 100, hold 103, {BOOK}, copied", "nothing: IN_BAND"),
     (f"want 100, hold 103.01, {BOOK}, copied", "nothing: NOT_OURS"),
     (f"want 100, hold 50, {BOOK}, copied", "BUY 25 @ 0.49"),  # only where a sale would be due
+    # a limit stops the smallest BUY, and not the smallest sale
+    (f"want 1, hold 0.2, {BOOK}, {FINE}, loss 1, lost 2", "nothing: DAILY_LOSS"),
+    (f"want 0.2, hold 1, {BOOK}, {FINE}, loss 1, lost 2", "SELL 0.8 @ 0.51"),
+    (f"want 0.2, hold 5, {BOOK}, {FINE}, live SELL 5 @ 0.51 age 91", "cancel live EXPIRED: SETTLING"),
     (f"want 100, hold 50, {BOOK}, copied, live BUY 5 @ 0.4", "nothing: RESTING"),
 ]
 

@@ -131,6 +131,8 @@ A = "A: want 100, book 0.49/0.51"  # 0.5 a share
         (f"{A}, total 20 | B: hold 30, price 0.5, redeemable", "A BUY 25 @ 0.49 | B nothing: REDEEMABLE"),
         (f"{A}, total 20 | B: hold 30, price 0.5, target redeemable", "A BUY 25 @ 0.49 | B nothing: REDEEMABLE"),
         (f"{A}, total 20, copied | B: hold 30, price 0.5", "A BUY 25 @ 0.49 | B nothing: NOT_OURS"),
+        (f"{A}, total 12.5, copied | B: hold 30, price 0.5", "A BUY 25 @ 0.49 | B nothing: NOT_OURS"),
+        (f"{A}, total 12.5 | B: hold 30, price 0.5, redeemable", "A BUY 25 @ 0.49 | B nothing: REDEEMABLE"),
         # … and where the feed has fallen back to before somebody bought it, the most counts of which no sale is due
         (f"{A}, total 20, copied | B: feed 0, ledger 50, not ours", "A BUY 25 @ 0.49 | B nothing: IN_BAND"),
         (f"{A}, total 10, copied | B: feed 0, ledger 50, not ours", "A BUY 14 @ 0.49 | B nothing: IN_BAND"),  # 3
@@ -146,6 +148,15 @@ A = "A: want 100, book 0.49/0.51"  # 0.5 a share
         (
             f"{A}, total 20, copied | B: feed 0, ledger 9, not ours, doubt BUY 1 @ 0.9 age 9",
             "A BUY 20 @ 0.49 | B nothing: IN_BAND",
+        ),
+        (
+            f"{A}, total 20, copied | B: feed 0, ledger 9, not ours, live BUY 1 @ 0.4",
+            "A BUY 20 @ 0.49 | B cancel live OVERSHOOT: IN_BAND",
+        ),
+        # a BUY that rests counts at what it may pay
+        (
+            f"{A}, total 25 | B: want 30, price 0.5, live BUY 20 @ 0.8, guard 0.9",
+            "A BUY 18 @ 0.49 | B nothing: RESTING",
         ),
         (f"{A}, total 20, copied | B: want 27, hold 30, price 0.5", "A BUY 10 @ 0.49 | B nothing: IN_BAND"),
         # rests of live BUYs that stay
@@ -248,6 +259,11 @@ class TestCapsAreKeptByCost:
         (f"{A}, cash 14.7 | B: want 30, doubt BUY 20 @ 0.49, price 0.5", "A BUY 10 @ 0.49 | B nothing: IN_DOUBT"),
         (f"{A}, cash 14.7 | B: want 20, gone BUY 20 @ 0.49, price 0.5", "A BUY 10 @ 0.49 | B nothing: SETTLING"),
         (f"{A}, cash 14.7, foreign BUY 20 @ 0.49", "BUY 10 @ 0.49"),
+        # … the cash of a BUY that is cancelled is its token's, and that of others is left whole
+        (
+            f"{A}, live BUY 25 @ 0.49 age 91, cash 24.5 | B: want 100, book 0.49/0.51",
+            "A cancel live EXPIRED; BUY 25 @ 0.49 | B BUY 25 @ 0.49",
+        ),
         (f"{A}, cash 14.7 | B: hold 1, foreign BUY 20 @ 0.49", "A BUY 10 @ 0.49 | B nothing: IN_BAND"),
         (f"{A}, cash 9.8, foreign BUY 20 @ 0.49, matched 10", "BUY 10 @ 0.49"),
         (f"{A}, cash 14.7, foreign SELL 20 @ 0.6", "BUY 25 @ 0.49"),
