@@ -570,8 +570,8 @@ def told_meanwhile(
     """What is told of tokens that wait for their balance: by the feed (`base`), and by `unknown` BUYs (`bought`), which
     may be ours, and whose fills the feed may not know.
 
-    Nobody can have told of a purchase before the start any more once the last order of an earlier life is gone, and
-    the feed as late as it may be: then it is forgotten. (seed 7944)
+    Once the last order of an earlier life is gone, and the feed as late after that as it may be, each answer tells of
+    all that was bought before the start: then it is forgotten. (seed 7944)
     """
     recovery = memory.recovery
     if recovery is None:
