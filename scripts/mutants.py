@@ -60,6 +60,7 @@ STAGES = ("own", "tables", "laws", "simulation", "program")
 SURVIVED, FAULT = "survived", "a fault of this script:"
 WHOLE, SESSION = -1, -2  # no mutant at all; the process that all others are forked from
 LONGEST_WAIT_SEC = 1800  # for what hangs and burns no time: it waits for something that never comes
+_NAME = ("file", "where", "operator", "before", "after", "nth")  # of a mutant, in the file of explanations
 _OURS = {"copytrade", "tests", "scripts", "conftest"}
 _PYTEST = ("-x", "-qq", "-s", "--tb=line", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 
@@ -337,7 +338,7 @@ def _put_in(mutant: Mutant) -> None:
 
 def _explanations() -> dict[tuple[str, ...], str]:
     rows = tomllib.loads(EXPLAINED.read_text(encoding="utf-8"))["survivor"] if EXPLAINED.exists() else []
-    return {(row["file"], row["where"], row["operator"], row["before"], row["after"]): row["why"] for row in rows}
+    return {tuple(str(row.get(key, 1)) for key in _NAME): row["why"] for row in rows}  # nth is 1 where it is left out
 
 
 def _key(mutant: Mutant) -> tuple[str, ...]:
@@ -375,8 +376,8 @@ def _report(mutants: Sequence[Mutant], fates: dict[int, str], explained: dict[tu
 
 def _to_explain(mutant: Mutant) -> str:
     """The entry that the file of explanations wants, but for the reason."""
-    keys = ("file", "where", "operator", "before", "after")
-    lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in zip(keys, mutant.name, strict=True))
+    named = zip(_NAME, (*mutant.name[:-1], mutant.nth), strict=True)
+    lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in named)
     return "\n".join(["NOT EXPLAINED in tests/mutants_survivors.toml:", "[[survivor]]", *lines, 'why = ""'])
 
 

@@ -11,6 +11,7 @@ record is built), asserts (our own mistakes), and words (f-strings, texts with a
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -70,6 +71,7 @@ class Mutant:
     operator: str
     before: str
     after: str
+    nth: int  # of those in the module that read alike, from 1
     tree: ast.Module
     spot: Spot
     replacement: ast.AST
@@ -79,9 +81,9 @@ class Mutant:
         return getattr(self.spot.node, "lineno", self.spot.statement.lineno)
 
     @property
-    def name(self) -> tuple[str, str, str, str, str]:
+    def name(self) -> tuple[str, ...]:
         """What tells it from the others, and stays when lines move."""
-        return self.path.name, self.spot.where, self.operator, self.before, self.after
+        return self.path.name, self.spot.where, self.operator, self.before, self.after, str(self.nth)
 
     def code(self) -> CodeType:
         """The module with the fault, compiled."""
@@ -92,19 +94,24 @@ class Mutant:
 
 
 def mutants_of(path: Path, module: str) -> list[Mutant]:
-    """All of them, in the order of the source; the same source gives the same list. What reads alike is given once."""
+    """All of them, in the order of the source; the same source gives the same list. What reads alike on a line is given
+    once.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found: dict[tuple[object, ...], Mutant] = {}
+    alike: Counter[tuple[str, ...]] = Counter()
     for spot in list(_spots(tree, None, "", "", set(), in_body=False)):  # as it is before any change
         for operator, replacement in _alternatives(spot):
             ast.fix_missing_locations(ast.copy_location(replacement, spot.node))
             before, after = _shown(spot, replacement)
             mutant = Mutant(
                 module=module, path=path, operator=operator, before=before, after=after,
-                tree=tree, spot=spot, replacement=replacement,
+                nth=alike[spot.where, operator, before, after] + 1, tree=tree, spot=spot, replacement=replacement,
             )  # fmt: skip
-            if before != after:
-                found.setdefault((mutant.line, spot.where, before, after), mutant)
+            place = (mutant.line, spot.where, before, after)
+            if before != after and place not in found:
+                found[place] = mutant
+                alike[spot.where, operator, before, after] += 1
     return list(found.values())
 
 

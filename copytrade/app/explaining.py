@@ -177,8 +177,7 @@ def _hold(one: Considered, snapshot: Snapshot) -> str:
         )
     elif ledger is not None and not token.warning and not equal(token.reported, ledger.believed):
         # No fill of ours accounts for it: a feed that flips, or somebody else's trade.
-        said = f"last known are {number(ledger.believed)}"
-        why.append(f"the feed says {number(token.reported)}, {said}")
+        why.append(f"the feed says {number(token.reported)}, last known are {number(ledger.believed)}")
     why += [f"{order_words(order)} in doubt may have filled" for order in token.doubts]
     if token.warning:
         why.append(token.warning)

@@ -60,25 +60,27 @@ def follow(stage: Stage, cycles: int) -> None:
         assert spent(stage) <= CAP
 
 
-def test_what_the_feed_listed_counts_when_it_falls_back_to_before() -> None:
-    """Seed 7944. It is listed once; then the feed knows nothing of it, and the leader has left it."""
+def listed_once() -> Stage:
+    """20 were bought, the state was lost, and the leader has left them. The feed has told of them once, and then fallen
+    back to before.
+    """
     stage = lone_order()
     stage.exchange.hit(stage.live()[0].order_id, Decimal(20))
     lose_the_state(stage)
     stage.exchange.hold(LEADER, stage.yes(0), ZERO)
     follow(stage, 1)
     stage.world.feed(ME).lag_sec = LAG
-    follow(stage, 20)
+    return stage
+
+
+def test_what_the_feed_listed_counts_when_it_falls_back_to_before() -> None:
+    """Seed 7944."""
+    follow(listed_once(), 20)
 
 
 def test_what_has_fallen_back_is_asked_for_at_the_exchange() -> None:
     """Nobody wants it, and the feed does not list it: still its balance is what ends the guessing."""
-    stage = lone_order()
-    stage.exchange.hit(stage.live()[0].order_id, Decimal(20))
-    lose_the_state(stage)
-    stage.exchange.hold(LEADER, stage.yes(0), ZERO)
-    follow(stage, 1)
-    stage.world.feed(ME).lag_sec = LAG
+    stage = listed_once()
     follow(stage, 6)
     recovery = stage.trader.memory.recovery
     assert recovery is not None
@@ -252,6 +254,7 @@ def test_what_is_held_and_wanted_counts_though_more_may_be_there_that_is_not_our
         stage.world.now()
         stage.world.feed(ME).freeze(stage.clock.now())
         stage.clock.shows += 1
+        stage.world.now()
         stage.exchange.hold(ME, stage.yes(0), Decimal(20))
     stage.policy = evolve(CAPPED, manage_holdings="copied")
     lose_the_state(stage)
@@ -276,11 +279,6 @@ def test_the_user_s_own_order_counts_no_longer_than_one_of_ours_could_rest() -> 
 
 def test_the_day_s_result_is_that_of_what_is_believed() -> None:
     """What counts as the most there may be is worth nothing: a falling price of it is no loss."""
-    stage = lone_order()
-    stage.exchange.hit(stage.live()[0].order_id, Decimal(20))
-    lose_the_state(stage)
-    stage.exchange.hold(LEADER, stage.yes(0), ZERO)
-    follow(stage, 1)
-    stage.world.feed(ME).lag_sec = LAG
+    stage = listed_once()
     follow(stage, 1)
     assert stage.key(0) not in stage.trader.memory.day.prices

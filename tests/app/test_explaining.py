@@ -1,17 +1,20 @@
 """Every reason has its sentence, with the numbers of the rule that decided; want, hold and gap stand before it."""
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 from attrs import evolve
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from copytrade.app.explaining import Names, explain, folded
 from copytrade.app.outcomes import OwnFill, Result
 from copytrade.app.sentences import CANCELS, REASONS
+from copytrade.app.story import sums_of
+from copytrade.domain.amounts import EXACT
 from copytrade.domain.model import CancelReason, Reason, Side
 from copytrade.domain.plan import considered, plan
+from copytrade.domain.risk import NOTHING_SPENT
 from tests.domain.notation import key_of, snapshot
 from tests.domain.strategies import absurd_snapshots, busy_snapshots
 
@@ -186,6 +189,16 @@ class TestConsidered:
         reasons = {(one.token_key, one.token_id): one.reason for one in decided.decisions}
         assert {(one.token.token_key, one.token.token_id): one.reason for one in seen} == reasons
         assert {action for one in seen for action in one.actions} == set(decided.actions)
+
+    @given(found=busy_snapshots())
+    @example(found=snapshot("want 100, book 0.49/0.51, copied | B: feed 0, ledger 50, not ours"))
+    @example(found=snapshot("want 100, book 0.49/0.51, copied | B: hold 50, price 0.5"))
+    @example(found=snapshot("want 100, book 0.49/0.51, copied | B: feed 0, ledger 50, not ours, live BUY 5 @ 0.4"))
+    def test_the_sum_that_is_shown_is_the_one_that_was_decided_on(self, found):
+        with localcontext(EXACT):
+            shown = sums_of(found, plan(found)).counted
+        totals = [one.total for one in considered(found) if one.budget is not NOTHING_SPENT]
+        assert not totals or shown == min(totals)
 
     @given(found=st.one_of(busy_snapshots(), absurd_snapshots()))
     def test_every_token_can_be_explained(self, found):

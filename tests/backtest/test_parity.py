@@ -22,8 +22,9 @@ from copytrade.app.backtest.parity import Outcome, Placed, Recorded, parity
 from copytrade.app.backtest.tape import LeaderHeld
 from copytrade.app.documents import encode_plan
 from copytrade.app.outcomes import Cycle
+from copytrade.domain.memory import Memory, recovering
 from copytrade.domain.model import Mode, Place
-from tests.app.stage import Stage, outcomes
+from tests.app.stage import ME, Stage, outcomes
 from tests.e2e.driving import Story, busy, config_of, run_until, world_of
 
 
@@ -130,6 +131,20 @@ def test_what_a_stop_kept_back_is_no_order():
     stage.trader.leaving = lambda: False
     stage.faults.add(Endpoint.OPEN_ORDERS, Fault(kind=Kind.STATUS))
     cycles += [stage.cycle() for _ in range(3)]
+    assert parity(map(recorded, cycles)).differences == ()
+
+
+def test_what_was_told_after_a_lost_state_is_a_fact():
+    """The feed told of 20 shares once, and has fallen back to before; their balance is not known yet."""
+    stage = Stage()
+    stage.cycle()
+    (order,) = stage.live()
+    stage.exchange.hit(order.order_id, order.rest)
+    stage.begin(recovering(Memory(), stage.clock.now()))
+    cycles = [stage.cycle()]
+    stage.world.feed(ME).lag_sec = Decimal(1200)
+    cycles += [stage.cycle()]
+    assert [ledger.believed for ledger in cycles[1].snapshot.ledgers.values()] == [20]
     assert parity(map(recorded, cycles)).differences == ()
 
 

@@ -363,6 +363,7 @@ REASONS = [
     (f"want 0, hold 50, {BOOK}, live SELL 50 @ 0.51 age 91, copied", "cancel live EXPIRED: NOT_OURS"),
     (f"want 100, {BOOK}, deny rain, title Rain, live BUY 25 @ 0.49, on hold for 1", "cancel live LIMIT: ON_HOLD"),
     (f"want 100, {BOOK}, deny rain, title Rain, on hold for 1", "nothing: ON_HOLD"),
+    (f"want 100, hold 99, {BOOK}, live BUY 5 @ 0.4, spend 1, spent 2", "cancel live LIMIT: IN_BAND"),
     (f"want 100, {BOOK}, deny rain, title Rain, hours 1, loss 1, lost 1, total 0", "nothing: MARKET_DENIED"),
     (f"want 100, {BOOK}, hours 1, loss 1, lost 1, total 0", "nothing: ENDS_SOON"),
     (f"want 100, {BOOK}, loss 1, lost 1, spend 1, spent 2, total 0", "nothing: DAILY_LOSS"),
