@@ -100,6 +100,14 @@ class TestBadTapes:
         with pytest.raises(BadInput, match=r"line \d+.*cut short"):
             list(open_tape(path).events())
 
+    def test_a_tape_in_memory_is_looked_at_when_it_is_made(self):
+        listed = TokenListed(at=D(10), token_key="0xc1:0", token_id="111")
+        with pytest.raises(BadInput, match="record 2: time"):
+            Tape.of([listed, LeaderHeld(at=D(9), token_key="0xc1:0", size=D(1))])
+        with pytest.raises(BadInput, match="no record"):
+            Tape.of([])
+        assert list(Tape.of([listed]).events()) == [listed]
+
     def test_another_version_is_refused(self, tmp_path):
         path = tmp_path / "tape.jsonl"
         path.write_bytes(b'{"copytrade_tape": 2}\n' + TOKEN)

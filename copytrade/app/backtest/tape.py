@@ -9,7 +9,8 @@
     Beat          nothing happened, and somebody was watching
 
 Rule 1: a tape is read from its beginning whenever it is run, and never held in memory: it may be longer than that.
-Rule 2: every record of every source goes through `checked`, so that a bad tape has one clear error with its place.
+Rule 2: every record of every source goes through `checked`, so that a bad tape has one clear error with its place: a
+        tape in memory when it is made, a tape from a file whenever it is read.
 Rule 3: a record says what was true at its own time. What nobody could know then does not stand in it.
 
 Times are seconds since the epoch, sizes shares, prices pUSD per share; all `Decimal`, from the text on.
@@ -22,8 +23,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from functools import partial
+from operator import itemgetter
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from copytrade.domain.model import ONE, ZERO, Side, TokenId, TokenKey
 from copytrade.errors import BadInput, Fault
@@ -109,6 +111,8 @@ class Beat:
 Event = TokenListed | LeaderHeld | BookSeen | PriceSeen | Traded | Resolved | Beat
 Placed = tuple[int, Event]  # the number of the line or row that it came from
 
+_EVENT: Callable[[Placed], Event] = itemgetter(1)
+
 
 @frozen(kw_only=True)
 class Tape:
@@ -124,6 +128,7 @@ class Tape:
     has_trades: bool = False  # every trade of its tokens is on the tape: then books alone fill nothing
     max_gap_sec: Decimal | None = None  # a longer silence means that something is missing
     notes: tuple[str, ...] = ()  # what its source had to assume, for the result
+    _sound: bool = False  # its records are in memory, and were checked when they came there
 
     @classmethod
     def of(
@@ -135,19 +140,21 @@ class Tape:
         max_gap_sec: Decimal | None = None,
         notes: Iterable[str] = (),
     ) -> Tape:
-        """A tape in memory."""
-        kept = tuple(events)
-        return cls(
+        """A tape in memory. Raises BadInput with the place of the first record that makes no sense."""
+        tape = cls(
             name=name,
-            open_=partial(enumerate, kept, 1),
+            open_=partial(enumerate, tuple(events), 1),
             has_trades=has_trades,
             max_gap_sec=max_gap_sec,
             notes=tuple(notes),
         )
+        for _ in checked(tape):
+            pass
+        return evolve(tape, sound=True)
 
     def events(self) -> Iterator[Event]:
         """Read it from the beginning. Raises BadInput with the place of the first record that makes no sense."""
-        return checked(self)
+        return map(_EVENT, self.open_()) if self._sound else checked(self)
 
 
 def checked(tape: Tape) -> Iterator[Event]:
