@@ -416,17 +416,18 @@ def _changed(
         if after is before and before.standing is not Standing.SETTLED:
             continue
         unfolded = after.unfolded
-        # A fill and a failure that are learned together cancel out in the sums: the ledger moved all the same.
-        if unfolded != before.unfolded or after.failed != before.failed:
-            base = bases[after.token_key]
-            avg_price = _average(base, _believed(base, after.token_key, orders), after, unfolded - before.unfolded)
-            bases[after.token_key] = base_evolved(base, moved_at=now, avg_price=avg_price)
+        if not (after.matched is before.matched and after.traded is before.traded and after.failed is before.failed):
+            # A fill and a failure that are learned together cancel out in the sums: the ledger moved all the same.
+            if unfolded != before.unfolded or after.failed != before.failed:
+                base = bases[after.token_key]
+                avg_price = _average(base, _believed(base, after.token_key, orders), after, unfolded - before.unfolded)
+                bases[after.token_key] = base_evolved(base, moved_at=now, avg_price=avg_price)
+            if after.filled != before.filled:
+                day = counting.filled(day, after.token_key, after.side, after.price, after.filled - before.filled, now)
         if after.standing is Standing.SETTLED and not unfolded:
             del orders[order_id]
         else:
             orders[order_id] = after
-        if after.filled != before.filled:
-            day = counting.filled(day, after.token_key, after.side, after.price, after.filled - before.filled, now)
     return memory_evolved(memory, orders=orders, bases=bases, day=day)
 
 
@@ -488,7 +489,8 @@ def mine_polled(
             bases[key] = new_base(base=base, moved_at=ledger.moved_at, seen=size, avg_price=avg_price, ours=ledger.ours)
             restarted.add(key)
         else:
-            bases[key] = base_evolved(memory.bases[key], seen=size)
+            before = memory.bases[key]
+            bases[key] = before if before.seen == size else base_evolved(before, seen=size)
     return memory_evolved(memory, bases=bases, orders=_folded(memory, restarted))
 
 
