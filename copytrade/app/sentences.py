@@ -25,8 +25,8 @@ from copytrade.domain.model import (
 )
 from copytrade.domain.plan import Considered
 from copytrade.domain.quote import Quote, minimum_size, quote
-from copytrade.domain.reconcile import locked, rests
 from copytrade.domain.risk import counted_price, current_price
+from copytrade.domain.tokens import locked, rests
 
 Sentence = Callable[[Considered, Snapshot], str]
 

@@ -30,8 +30,8 @@ from copytrade.domain.model import (
     TokenKey,
 )
 from copytrade.domain.policy import COPIED
-from copytrade.domain.reconcile import locked, rests
 from copytrade.domain.risk import cap_price, counted_price
+from copytrade.domain.tokens import locked, rests
 
 # What came of a place: then there is an order that rests, or may.
 _MAY_REST = frozenset({"accepted", "unknown"})

@@ -15,8 +15,6 @@ from __future__ import annotations
 from decimal import Decimal
 from operator import attrgetter
 
-from attrs import define
-
 from copytrade.domain.amounts import CENT, clamped, floored
 from copytrade.domain.limits import day_stops, market_stops, none_set, price_allowed
 from copytrade.domain.model import (
@@ -24,100 +22,24 @@ from copytrade.domain.model import (
     SELL,
     ZERO,
     Action,
-    Book,
     Cancel,
     CancelReason,
     Order,
     Place,
-    Position,
     Reason,
-    Side,
     Snapshot,
-    TokenId,
-    TokenKey,
 )
-from copytrade.domain.policy import COPIED, Policy
+from copytrade.domain.policy import Policy
 from copytrade.domain.quote import Quote, minimum_size, off_market, quote
 from copytrade.domain.records import maker
 from copytrade.domain.risk import NOTHING_SPENT, Budget, counted_price, current_price, delta, new_budget, risk_check
-
-
-@define(init=False, eq=False)
-class Token:
-    """What is known of one token when it is decided upon; what few tokens need is asked of the snapshot.
-
-    Not frozen, since it is put together number by number in plan.py: made at once, it would cost more than most of its
-    numbers. Whoever it is handed out to only reads it.
-    """
-
-    token_key: TokenKey | None  # None: nothing but a live order of ours knows the token
-    token_id: TokenId | None
-    left_alone: Reason | None  # BLACKLISTED, COMBO, REDEEMABLE or UNRESOLVED: whatever the numbers say
-    mine: Position | None  # as the positions feed reports it
-    target: Position | None
-    book: Book | None
-    live: tuple[Order, ...]
-    doubts: tuple[Order, ...]
-    uncapped_lo: Decimal  # want before any cap
-    uncapped_hi: Decimal
-    latest: Decimal  # by this poll alone, unconfirmed and before any cap
-    want_lo: Decimal  # under the token's cap
-    want_hi: Decimal
-    reported: Decimal  # shares, by the positions feed
-    lo: Decimal  # what we may hold (exposure.py)
-    hi: Decimal
-    unsure: Decimal
-    warning: str
-    delta: Decimal  # how far all that we may hold is outside of want under the cap
-    ref_price: Decimal | None
-    cap_price: Decimal | None
-
-    @property
-    def desired(self) -> Decimal:
-        """The end of want that is nearer to the reported size, `want_lo` on a tie."""
-        to_lo, to_hi = abs(self.reported - self.want_lo), abs(self.reported - self.want_hi)
-        return self.want_hi if to_hi < to_lo else self.want_lo
-
-    @property
-    def may_rest(self) -> bool:
-        """True while an order in doubt may still be in the book."""
-        return bool(self.doubts) and any(not order.gone for order in self.doubts)
-
-    def strange(self, snapshot: Snapshot) -> bool:
-        """True where `manage_holdings` keeps us from selling, since we have never traded it, as far as is known."""
-        if snapshot.policy.manage_holdings != COPIED or self.left_alone is not None:
-            return False
-        ledger = snapshot.ledgers.get(self.token_key) if self.token_key is not None else None
-        return ledger is None or not ledger.ours
-
-    def not_ours(self, snapshot: Snapshot) -> bool:
-        """True where a sale would be due, and is kept from us."""
-        return self.delta < -snapshot.policy.deadband_shares and self.strange(snapshot)
-
+from copytrade.domain.tokens import Token, locked, rests
 
 # The answer for one token: actions, the reason, and what it takes of the budget that all tokens share.
 Answer = tuple[tuple[Action, ...], Reason, Budget]
 
 new_cancel = maker(Cancel)
 new_place = maker(Place)
-
-
-def rests(orders: tuple[Order, ...], side: Side) -> Decimal:
-    """The shares of these orders on `side` that are not matched yet."""
-    total = ZERO
-    for order in orders:
-        if order.side is side:
-            total += order.rest
-    return total
-
-
-def locked(orders: tuple[Order, ...]) -> Decimal:
-    """The pUSD that these orders keep from being spent twice: rest x price of the BUYs."""
-    total = ZERO
-    for order in orders:
-        if order.side is BUY:
-            total += order.rest * order.price
-    return total
 
 
 def expired(order: Order, now: Decimal, policy: Policy) -> bool:
@@ -152,7 +74,7 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
 
     # Step 2: the band.
     if abs(token.delta) <= policy.deadband_shares:
-        return cancels, _reason_in_band(token, policy), NOTHING_SPENT
+        return cancels, reason_in_band(token, policy), NOTHING_SPENT
 
     # Step 3: one active order. Whatever may still fill is in the way, or is counted as filled.
     if token.may_rest:
@@ -161,7 +83,7 @@ def reconcile_one(token: Token, budget: Budget, snapshot: Snapshot, *, total: De
         return cancels, Reason.RESTING, NOTHING_SPENT
     if now < snapshot.holds.get(token.token_key, now):
         return cancels, Reason.ON_HOLD, NOTHING_SPENT
-    if token.not_ours(snapshot):
+    if token.not_ours(policy):
         return cancels, Reason.NOT_OURS, NOTHING_SPENT
     if token.delta > 0 and (stopped := _growth_stops(token, budget, snapshot)) is not None:
         return cancels, stopped, NOTHING_SPENT
@@ -269,7 +191,7 @@ def _why_stale(order: Order, newest: bool, token: Token, budget: Budget, snapsho
         return CancelReason.SECOND_ORDER
     if token.left_alone is not None:
         return CancelReason.BLACKLISTED if token.left_alone is Reason.BLACKLISTED else CancelReason.LEFT_ALONE
-    if token.not_ours(snapshot):
+    if token.not_ours(policy):
         return CancelReason.LEFT_ALONE
     if order.side is BUY and (_growth_stops(token, budget, snapshot) or not price_allowed(order.price, policy)):
         return CancelReason.LIMIT
@@ -278,7 +200,7 @@ def _why_stale(order: Order, newest: bool, token: Token, budget: Budget, snapsho
     return None
 
 
-def _reason_in_band(token: Token, policy: Policy) -> Reason:
+def reason_in_band(token: Token, policy: Policy) -> Reason:
     """Why nothing is to be done although, by one of the numbers, something might seem to be."""
     band, reported = policy.deadband_shares, token.reported
     if token.latest is token.want_hi and token.lo is reported and token.hi is reported:

@@ -23,14 +23,13 @@ from copytrade.domain.model import (
 )
 from copytrade.domain.plan import (
     considered,
-    orders_of_ours,
     plan,
     safe_mode,
-    token_ids,
     tokens_to_quote,
     tokens_to_witness,
 )
 from copytrade.domain.policy import Policy
+from copytrade.domain.tokens import orders_of_ours, token_ids
 from tests.domain.notation import NOW, decision, outcome, plain, snapshot, wanted
 
 

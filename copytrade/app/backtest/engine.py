@@ -42,6 +42,7 @@ from copytrade.domain.model import ZERO, Cancel, Ledger, Order, OrderId, Place, 
 from copytrade.domain.plan import plan
 from copytrade.domain.policy import Policy
 from copytrade.domain.records import maker
+from copytrade.domain.tokens import Memo
 
 # As app/executing.py sends them: a GTD order lives 180 s at least, the exchange takes a minute off. (API.md, Orders)
 LEAST_LIFE_SEC = Decimal(190)
@@ -127,6 +128,8 @@ class _Run:
     fills: list[Fill] = field(factory=list, init=False)
     decisions: list[Decided] = field(factory=list, init=False)
 
+    _memo: Memo = field(factory=Memo, init=False)  # for speed: nothing is decided by it
+
     # memory, sliced by token
     _memory: Memory = field(factory=Memory, init=False)  # polls and holds; orders and bases stand below
     _own: dict[TokenKey, dict[OrderId, OwnOrder]] = field(factory=dict, init=False)
@@ -179,10 +182,7 @@ class _Run:
         # Within one stretch between two polls no record is far from the next.
         if event is not None and event.at <= until and self.world.first_at is not None:
             self.meter.silence(heard_at, event.at)
-        while event is not None and event.at <= until:
-            self.world.apply(event)
-            event = next(self._events, None)
-        self._next = event
+        self._next = self.world.live(event, self._events, until)
 
     # -- one poll -----------------------------------------------------------------------------------------------------
 
@@ -209,7 +209,7 @@ class _Run:
         if self._counts_days:
             self._mark(snapshot)
             snapshot = evolve(snapshot, today=self._memory.day.today(now))
-        decided = plan(snapshot)
+        decided = plan(snapshot, self._memo)
         self._memory = remembering.target_polled(self._memory, self.world.target_poll, self.policy)
         self._remember_mine(restless, witnesses, now)
         self.meter.polled(now, decided)
@@ -344,14 +344,16 @@ class _Run:
         self._forget(part.orders.keys() - after.orders.keys())
         changed = after
         if after.orders is part.orders:  # as mostly: then a ledger is another one only where its base is
-            bases = {key: base for key, base in after.bases.items() if base != part.bases[key]}
+            bases = {key: base for key, base in after.bases.items() if base is not part.bases[key]}
             changed = remembering.memory_evolved(after, bases=bases)
         told = remembering.ledgers(changed)
         for key in after.bases:
             before = self._ledgers[key]
             ledger = told.get(key, before)
+            if ledger is not before and ledger == before:
+                ledger = before
             settled = (
-                (ledger is before or ledger == before)
+                ledger is before
                 and self.world.ids[key] not in self._doubt
                 and ledger.final
                 and equal(self.world.reported.get(key, ZERO), ledger.believed)

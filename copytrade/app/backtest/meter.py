@@ -111,7 +111,7 @@ class Meter:
         self._polls += 1
         self._decisions += len(decided.decisions)
         self._reasons.update([id(decision.reason) for decision in decided.decisions])
-        deltas = [decision.delta for decision in decided.decisions if decision.delta]
+        deltas = [decision.delta for decision in decided.decisions if decision.delta is not ZERO]
         self._gaps += sum(map(self.policy.deadband_shares.__lt__, map(abs, deltas)))
         point = self._point(now)
         self._gap_sum += point.gap

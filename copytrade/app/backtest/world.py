@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -74,7 +74,7 @@ class Token:
 
 @define(kw_only=True, eq=False)
 class World:
-    """One run's world. `apply` each record of the tape in its order, then look."""
+    """One run's world. `live` through the tape in its order, then look."""
 
     model: FillModel
     given: Assumptions
@@ -134,14 +134,18 @@ class World:
             Beat: self._on_beat,
         }
 
-    def apply(self, event: Event) -> None:
-        """This happened next."""
-        if self.first_at is None:
+    def live(self, event: Event | None, events: Iterator[Event], until: Decimal) -> Event | None:
+        """`event` happens, and all that come after it by then. Returns the first that does not."""
+        due, apply = self.naive.due, self._apply
+        if self.first_at is None and event is not None:
             self.first_at = event.at
-        if self.naive.due and self.naive.due[0][0] <= event.at:
-            self.copy_naively(event.at)
-        self.last_at = event.at
-        self._apply[type(event)](event)
+        while event is not None and (at := event.at) <= until:
+            if due and due[0][0] <= at:
+                self.copy_naively(at)
+            self.last_at = at
+            apply[type(event)](event)
+            event = next(events, None)
+        return event
 
     def copy_naively(self, until: Decimal) -> None:
         """The naive taker's copies that arrive by then."""

@@ -1,0 +1,110 @@
+"""A memo changes no plan: whatever a token at rest was decided on is held against the facts again."""
+
+import pytest
+from attrs import evolve
+
+from copytrade.domain.model import Reason
+from copytrade.domain.plan import plan
+from copytrade.domain.tokens import Memo
+from tests.domain.notation import snapshot
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        # each of its facts
+        ("want 100, hold 98, book 0.4/0.6", "want 100, hold 90, book 0.4/0.6"),
+        ("want 100, hold 98, book 0.4/0.6", "want 110, hold 98, book 0.4/0.6"),
+        ("want 100, hold 98, book 0.4/0.6", "want 50..100, hold 98, book 0.4/0.6"),
+        ("want 100, hold 98, book 0.4/0.6", "want 100, hold 98, book 0.4/0.7"),
+        ("want 100, hold 98, book 0.4/0.6", "want 100, hold 98, book 0.5/0.6"),
+        ("want 100, hold 98, book 0.4/0.6", "want 100, hold 98"),
+        ("want 100, hold 98", "want 100, hold 98, book 0.4/0.6"),
+        ("want 100, hold 98, price 0.5", "want 100, hold 98, price 0.6"),
+        ("want 100, hold 98, book 0.4/0.6", "want 100, hold 98, book 0.4/0.6, redeemable"),
+        ("want 100, hold 98, book 0.4/0.6", "want 100, hold 98, book 0.4/0.6, target redeemable"),
+        ("want 100, hold 98, book 0.4/0.6", "want 100, hold 98, book 0.4/0.6, no id"),
+        ("want 100, hold 98, ledger 98", "want 100, hold 98, ledger 88+20"),
+        ("want 100, hold 98, ledger 98", "want 100, hold 98, ledger 98, live BUY 5 @ 0.4"),
+        ("want 100, hold 98, ledger 98", "want 100, hold 98, ledger 98, doubt BUY 5 @ 0.4"),
+        ("want 98, hold 98, polls 98", "want 98, hold 98, polls 120"),
+        # an order that rests
+        ("want 100, hold 0, ledger 0, live BUY 5 @ 0.4 age 10", "want 100, hold 0, ledger 0"),
+        ("want 100, hold 0, ledger 0, live BUY 5 @ 0.4 age 10", "want 100, hold 0, ledger 0, live BUY 5 @ 0.4 age 91"),
+        ("want 100, hold 0, ledger 0, live BUY 5 @ 0.4 age 10", "want 0, hold 0, ledger 0, live BUY 5 @ 0.4 age 10"),
+        (
+            "want 100, hold 0, ledger 0, live BUY 5 @ 0.4 age 10",
+            "want 100, hold 0, ledger 0, live BUY 5 @ 0.4 age 10, spend 1",
+        ),
+        # what is no fact of the token alone: a witness, the policy, the polls before, everything stopped
+        ("hold 70, ledger 50 age 400, witness 70", "hold 70, ledger 50 age 400, witness 60"),
+        ("want 100, hold 98, book 0.4/0.6", "want 100, hold 98, book 0.4/0.6, deadband 1, slice 1..25"),
+        ("want 100, hold 98, book 0.4/0.6", "want 100, hold 98, book 0.4/0.6, cap 1"),
+        ("want 100, polls 90, grow 2, hold 90, book 0.4/0.6", "want 100, polls 80, grow 2, hold 90, book 0.4/0.6"),
+        ("want 100, polls 80, grow 2, hold 80, book 0.4/0.6", "want 100, polls 100, grow 2, hold 80, book 0.4/0.6"),
+        ("want 100, polls 100, grow 2, hold 98", "want 100, polls 80, grow 2, hold 98"),
+        ("want 100, hold 98, book 0.4/0.6", "want 100, hold 98, book 0.4/0.6, stopped"),
+        ("want 100, hold 98, book 0.4/0.6", "want 100, hold 98, book 0.4/0.6, safe"),
+        # what others take of the budget
+        ("A: hold 98, want 98, book 0.4/0.6, total 60 | B: want 50", "A: hold 10, want 10, book 0.4/0.6 | B: want 50"),
+    ],
+)
+def test_what_changes_is_seen(before, after):
+    one, other = snapshot(before), snapshot(after)
+    if other.policy == one.policy:
+        other = evolve(other, policy=one.policy)
+    memo = Memo()
+    for told in (one, other, one, other):
+        assert plan(told, memo) == plan(told)
+    assert plan(one) != plan(other)
+
+
+@pytest.mark.parametrize(
+    ("world", "taken_over"),
+    [
+        ("want 100, hold 98, book 0.4/0.6", True),
+        ("want 100, hold 98, ledger 88+10, book 0.4/0.6", True),
+        ("hold 2, redeemable", True),
+        ("hold 98, redeemable", False),
+        ("want 100, hold 0, ledger 0, book 0.4/0.6, live BUY 5 @ 0.4 age 10", True),
+        ("want 100, hold 0, ledger 0, book 0.4/0.6, live BUY 5 @ 0.4 age 10, loss 50", False),
+        ("want 100, hold 0, ledger 0, book 0.4/0.6, live BUY 5 @ 0.4 age 91", False),
+        ("want 100, hold 0, book 0.4/0.6", False),
+        ("want 80, hold 60..80, book 0.4/0.6", False),
+        ("want 100, hold 98, ledger 98, gone BUY 5 @ 0.4", False),
+        ("want 100, hold 98, polls 90, grow 2", False),
+        ("live SELL 5 @ 0.4, key 0xb:0", False),
+    ],
+)
+def test_what_is_at_rest_is_taken_over(world, taken_over):
+    """Else a memo would be of no use, and no test of this page would say so."""
+    told, memo = snapshot(world), Memo()
+    (first,), (again,) = plan(told, memo).decisions, plan(told, memo).decisions
+    assert first == again
+    assert (again is first) is taken_over
+
+
+def test_another_book_at_the_same_prices_changes_nothing():
+    one, memo = snapshot("want 100, hold 98, book 0.4/0.6"), Memo()
+    other = evolve(snapshot("want 100, hold 98, book 0.4/0.6, last 0.5"), policy=one.policy)
+    (first,), (again,) = plan(one, memo).decisions, plan(other, memo).decisions
+    assert again is first
+
+
+def test_an_order_that_rests_is_looked_at_again_when_it_expires():
+    told, memo = snapshot("want 100, hold 0, ledger 0, book 0.4/0.6, live BUY 5 @ 0.4 age 10"), Memo()
+    first, last, late = (evolve(told, now=told.now + later) for later in (0, 80, 81))
+    (resting,) = plan(first, memo).decisions
+    assert plan(last, memo).decisions[0] is resting
+    assert plan(late, memo) == plan(late)
+    assert [plan(then, memo).decisions[0].reason for then in (last, late)] == [Reason.RESTING, Reason.REQUOTED]
+
+
+def test_after_a_gap_the_book_of_now_is_looked_at():
+    """A token that was at rest, and is not any more at another price, is quoted by the newest of its books."""
+    memo, policy, said = Memo(), snapshot("cap 50").policy, []
+    for book, last in (("0.4/0.6", "0.5"), ("0.2/0.3", "0.25"), ("0.2/0.3", "0.05"), ("0.2/0.3", "0.25")):
+        told = evolve(snapshot(f"want 200, hold 100, cap 50, book {book}, last {last}"), policy=policy)
+        assert plan(told, memo) == plan(told)
+        said.append(plan(told, memo).decisions[0].reason.value)
+    assert said == ["TOKEN_CAP", "QUOTED", "PRICE_GUARD", "QUOTED"]
