@@ -13,8 +13,10 @@ INTERVAL = 20
 TICK = Decimal("0.01")
 
 
-def market_tape(*, tokens: int = 50, polls: int = 2000, seed: int = 1, in_memory: bool = True) -> Tape:
-    """One book a token and poll, some trades, and a leader who changes a holding now and then."""
+def market_tape(
+    *, tokens: int = 50, polls: int = 2000, seed: int = 1, changes: float = 0.02, in_memory: bool = True
+) -> Tape:
+    """One book a token and poll, some trades, and a leader who changes so much of his holdings at each poll."""
 
     def events() -> Iterator[Event]:
         dice = Random(seed)  # noqa: S311  # dice of a game
@@ -41,7 +43,7 @@ def market_tape(*, tokens: int = 50, polls: int = 2000, seed: int = 1, in_memory
                     side = dice.choice((Side.BUY, Side.SELL))
                     price = asks[0][0] if side is Side.BUY else bids[0][0]
                     yield Traded(at=at, token_key=key, price=price, size=Decimal(dice.randrange(5, 400)), taker=side)
-                if poll == 0 or dice.random() < 0.02:
+                if poll == 0 or dice.random() < changes:
                     yield LeaderHeld(
                         at=at,
                         token_key=key,
