@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     )
     from copytrade.domain.plan import plan, tokens_to_quote, tokens_to_witness
     from copytrade.domain.policy import Policy
+    from copytrade.domain.tokens import Memo
     from copytrade.errors import BadInput, CopytradeError
     from copytrade.wiring.tapes import open_tape, write_tape
 
@@ -69,6 +70,7 @@ __all__ = [
     "FillModel",
     "LeaderHeld",
     "Ledger",
+    "Memo",
     "Mode",
     "Order",
     "Place",
@@ -102,6 +104,7 @@ _HOMES = {
     **dict.fromkeys(("plan", "tokens_to_quote", "tokens_to_witness"), "copytrade.domain.plan"),
     **dict.fromkeys(("BadInput", "CopytradeError"), "copytrade.errors"),
     "Policy": "copytrade.domain.policy",
+    "Memo": "copytrade.domain.tokens",
     **dict.fromkeys(("Assumptions", "FillModel"), "copytrade.app.backtest.assumptions"),
     **dict.fromkeys(
         ("Beat", "BookSeen", "LeaderHeld", "PriceSeen", "Resolved", "Tape", "TokenListed", "Traded"),

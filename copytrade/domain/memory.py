@@ -416,18 +416,17 @@ def _changed(
         if after is before and before.standing is not Standing.SETTLED:
             continue
         unfolded = after.unfolded
-        if not (after.matched is before.matched and after.traded is before.traded and after.failed is before.failed):
-            # A fill and a failure that are learned together cancel out in the sums: the ledger moved all the same.
-            if unfolded != before.unfolded or after.failed != before.failed:
-                base = bases[after.token_key]
-                avg_price = _average(base, _believed(base, after.token_key, orders), after, unfolded - before.unfolded)
-                bases[after.token_key] = base_evolved(base, moved_at=now, avg_price=avg_price)
-            if after.filled != before.filled:
-                day = counting.filled(day, after.token_key, after.side, after.price, after.filled - before.filled, now)
+        # A fill and a failure that are learned together cancel out in the sums: the ledger moved all the same.
+        if unfolded != before.unfolded or after.failed != before.failed:
+            base = bases[after.token_key]
+            avg_price = _average(base, _believed(base, after.token_key, orders), after, unfolded - before.unfolded)
+            bases[after.token_key] = base_evolved(base, moved_at=now, avg_price=avg_price)
         if after.standing is Standing.SETTLED and not unfolded:
             del orders[order_id]
         else:
             orders[order_id] = after
+        if after.filled != before.filled:
+            day = counting.filled(day, after.token_key, after.side, after.price, after.filled - before.filled, now)
     return memory_evolved(memory, orders=orders, bases=bases, day=day)
 
 

@@ -21,7 +21,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from attrs import define, field
+from attrs import define
 
 from copytrade.domain.desired import poll_of, polls_that_count, want_of
 from copytrade.domain.exposure import exposure, settled
@@ -127,17 +127,17 @@ def locked(orders: tuple[Order, ...]) -> Decimal:
     return total
 
 
-@define(eq=False)
 class Memo:
     """The tokens that earlier plans found at rest. It changes no plan, only how long one takes.
 
     One memo may serve any plans, of whatever snapshots: all that it keeps is held against the facts before it is used.
     """
 
-    _policy: Policy | None = field(default=None, init=False)
-    _at_rest: dict[TokenKey, Token] = field(factory=dict, init=False)
-    _ids: tuple[Ids, Ids] = field(factory=lambda: ({}, {}), init=False)
-    _line: tuple[Set[TokenKey], list[TokenKey]] = field(factory=lambda: (set(), []), init=False)
+    def __init__(self) -> None:
+        self._policy: Policy | None = None
+        self._at_rest: dict[TokenKey, Token] = {}
+        self._ids: tuple[Ids, Ids] = {}, {}
+        self._line: tuple[Set[TokenKey], list[TokenKey]] = set(), []
 
     def at_rest(self, policy: Policy) -> dict[TokenKey, Token]:
         """The tokens at rest under this policy, by their keys."""

@@ -108,6 +108,14 @@ class TestWhatIsWrong:
             new_place(**{**PLACE, **wrong})
         assert str(made.value) == str(by_class.value)
 
+    @pytest.mark.parametrize("wrong", [{"moved_at": D(-1)}, {"seen": D(-1)}, {"avg_price": D("NaN")}])
+    def test_what_has_a_default_is_looked_at_as_well(self, wrong):
+        with pytest.raises(ValueError) as by_class:
+            Base(base=D(5), **wrong)
+        with pytest.raises(ValueError) as made:
+            new_base(base=D(5), **wrong)
+        assert str(made.value) == str(by_class.value)
+
     def test_a_validator_sees_the_fields_that_come_before(self):
         @frozen(kw_only=True, weakref_slot=False)
         class Pair:

@@ -45,8 +45,16 @@ from tests.domain.notation import snapshot
         ("want 100, polls 100, grow 2, hold 98", "want 100, polls 80, grow 2, hold 98"),
         ("want 100, hold 98, book 0.4/0.6", "want 100, hold 98, book 0.4/0.6, stopped"),
         ("want 100, hold 98, book 0.4/0.6", "want 100, hold 98, book 0.4/0.6, safe"),
-        # what others take of the budget
-        ("A: hold 98, want 98, book 0.4/0.6, total 60 | B: want 50", "A: hold 10, want 10, book 0.4/0.6 | B: want 50"),
+        # what it leaves of the budget: 49 of 55, then 50 of 55
+        (
+            "A: want 98, hold 98, book 0.4/0.6, total 55 | B: want 50, book 0.4/0.6",
+            "A: want 100, hold 100, book 0.4/0.6, total 55 | B: want 50, book 0.4/0.6",
+        ),
+        # two orders, of which one is taken down
+        (
+            "want 100, hold 0, ledger 0, live BUY 5 @ 0.4 age 10 #aa, live BUY 5 @ 0.4 age 9 #bb",
+            "want 100, hold 0, ledger 0, live BUY 5 @ 0.4 age 9 #bb",
+        ),
     ],
 )
 def test_what_changes_is_seen(before, after):
@@ -54,7 +62,7 @@ def test_what_changes_is_seen(before, after):
     if other.policy == one.policy:
         other = evolve(other, policy=one.policy)
     memo = Memo()
-    for told in (one, other, one, other):
+    for told in (one, one, other, other, one):
         assert plan(told, memo) == plan(told)
     assert plan(one) != plan(other)
 
