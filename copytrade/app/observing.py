@@ -36,7 +36,7 @@ from copytrade.app.notebook import Notebook
 from copytrade.app.outcomes import new_fills
 from copytrade.app.ports import FullBook, OpenOrder, OrderFate, Ports, Resolution
 from copytrade.app.state import confirmed_first
-from copytrade.domain import daybook
+from copytrade.domain import daybook, lost_state
 from copytrade.domain import memory as remembering
 from copytrade.domain.desired import average_prices, poll_of
 from copytrade.domain.memory import DEAREST, Evidence, Memory, Sighting, Traded
@@ -111,7 +111,7 @@ class Observer:
         self._told(first, unknown, resolution.refused, now)
         for key, words in resolution.refused.items():
             self._notebook.warn(f"{key}: left alone, {words}")
-        self._notebook.memory = remembering.restored(
+        self._notebook.memory = lost_state.restored(
             self._notebook.memory, balances, poll_of(first.mine), now, average_prices(first.mine)
         )
         for key in sorted(balances):
@@ -132,7 +132,7 @@ class Observer:
         return evolve(
             snapshot,
             # Only now: the day's result is that of what is believed, and not of the most that may be there.
-            ledgers={**snapshot.ledgers, **remembering.fallen_back(self._notebook.memory, poll_of(first.mine))},
+            ledgers={**snapshot.ledgers, **lost_state.fallen_back(self._notebook.memory, poll_of(first.mine))},
             today=daybook.today(self._notebook.memory, now, self._policy),
             stopped=self._ports.stopped(),
         ), books
@@ -158,7 +158,7 @@ class Observer:
             return self._notebook.memory
         evidence = Evidence(asked_at=first.asked_at, listed=listed)
         memory = remembering.observed(self._notebook.memory, evidence, now=now, policy=self._policy)
-        return remembering.strangers_listed(memory, {one.token_id for one in strangers(first.listing, memory)}, now)
+        return lost_state.strangers_listed(memory, {one.token_id for one in strangers(first.listing, memory)}, now)
 
     def _to_resolve(self, first: _First) -> list[Position]:
         """Positions that may be traded, and whose token id is not known to be safe yet."""
@@ -273,7 +273,7 @@ class Observer:
         before = self._notebook.memory
         self._notebook.memory = remembering.observed(before, evidence, now=now, policy=self._policy)
         self._notebook.fills += new_fills(before, self._notebook.memory)
-        self._notebook.memory = remembering.strangers_listed(
+        self._notebook.memory = lost_state.strangers_listed(
             self._notebook.memory, {one.token_id for one in strangers(first.listing, before)}, now
         )
         if trades.spent is not None:  # after the fills above were booked: they are among these trades
@@ -291,7 +291,7 @@ class Observer:
             return
         ids = self._notebook.memory.token_map
         rows = [row for row in first.mine.positions if row.token_key not in refused and not row.redeemable]
-        self._notebook.memory = remembering.told_meanwhile(
+        self._notebook.memory = lost_state.told_meanwhile(
             self._notebook.memory,
             {row.token_key: row.size for row in rows if row.size > ZERO},
             [(key, order) for key, token_id in ids.items() for order in unknown.get(token_id, ())],
@@ -339,7 +339,7 @@ class Observer:
         holds = {key: hold.until for key, hold in memory.holds.items() if hold.until > snapshot.now}
         if memory.recovery is not None:
             for key in keys_of(snapshot):
-                until = remembering.unrestored_until(memory, key, snapshot.token_map.get(key), self._policy)
+                until = lost_state.unrestored_until(memory, key, snapshot.token_map.get(key), self._policy)
                 if until is not None:
                     # Past that time only the balance is missing: it is asked for in the next cycle.
                     holds[key] = max(until, snapshot.now + self._retry_after_sec, holds.get(key, ZERO))
@@ -353,7 +353,7 @@ class Observer:
         if memory.recovery is None or self._may_be_first or not snapshot.orders_ok:
             return []
         # An answer that failed lists nothing, and nothing has fallen back for that.
-        told = remembering.fallen_back(memory, poll_of(snapshot.mine)) if snapshot.mine.complete else {}
+        told = lost_state.fallen_back(memory, poll_of(snapshot.mine)) if snapshot.mine.complete else {}
         fallen = told.keys()
         asked = {*wanted_books, *(snapshot.token_map[key] for key in fallen if key in snapshot.token_map)}
         quiet = asked - snapshot.open_orders.keys() - snapshot.in_doubt.keys()
@@ -362,7 +362,7 @@ class Observer:
             token_id = snapshot.token_map.get(key)
             if token_id not in quiet:
                 continue
-            until = remembering.unrestored_until(memory, key, token_id, self._policy)
+            until = lost_state.unrestored_until(memory, key, token_id, self._policy)
             if until is not None and until <= snapshot.now:
                 due.append(key)
         return due

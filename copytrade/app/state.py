@@ -23,7 +23,8 @@ from attrs import evolve, field, fields, frozen, has
 
 from copytrade.app.ports import StateFile
 from copytrade.domain.day import Day
-from copytrade.domain.memory import Base, Hold, Memory, OwnOrder, Recovery, Standing, recovering
+from copytrade.domain.lost_state import recovering
+from copytrade.domain.memory import Base, Hold, Memory, OwnOrder, Recovery, Standing
 from copytrade.domain.model import TokenId, TokenKey
 from copytrade.domain.policy import Policy
 from copytrade.errors import RefusedToStart

@@ -14,7 +14,8 @@ from attrs import evolve
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.records import NewOrder
 from copytrade.adapters.simulated.scenario import LEADER, quote
-from copytrade.domain.memory import Memory, recovering
+from copytrade.domain.lost_state import recovering
+from copytrade.domain.memory import Memory
 from copytrade.domain.model import ZERO, Mode, Side
 from copytrade.domain.policy import Policy
 from tests.app.stage import ME, POLICY, START, Stage, reason

@@ -8,7 +8,8 @@ from attrs import evolve
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.records import Manners, NewOrder
 from copytrade.adapters.simulated.scenario import LEADER
-from copytrade.domain.memory import Memory, Standing, recovering
+from copytrade.domain.lost_state import recovering
+from copytrade.domain.memory import Memory, Standing
 from copytrade.domain.model import Side
 from tests.app.stage import ME, POLICY, START, Stage, outcomes, reason
 

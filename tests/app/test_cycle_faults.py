@@ -14,6 +14,7 @@ from copytrade.adapters.simulated.scenario import LEADER
 from copytrade.app.outcomes import AccountRefused
 from copytrade.app.state import decode_state, memory_of
 from copytrade.domain import model
+from copytrade.domain.lost_state import recovering
 from copytrade.domain.memory import (
     Evidence,
     Memory,
@@ -24,7 +25,6 @@ from copytrade.domain.memory import (
     intended,
     ledgers,
     observed,
-    recovering,
 )
 from copytrade.domain.model import Side
 from tests.app.stage import ME, POLICY, FullJournal, Stage, outcomes, reason

@@ -6,7 +6,8 @@ from attrs import evolve
 
 from copytrade.adapters.simulated.faults import Endpoint, Fault, Kind
 from copytrade.adapters.simulated.scenario import LEADER, quote
-from copytrade.domain.memory import Memory, recovering
+from copytrade.domain.lost_state import recovering
+from copytrade.domain.memory import Memory
 from copytrade.domain.model import Side, Today
 from tests.app.stage import POLICY, START, Stage, outcomes, reason
 

@@ -22,7 +22,8 @@ from copytrade.app.backtest.parity import Outcome, Placed, Recorded, parity
 from copytrade.app.backtest.tape import LeaderHeld
 from copytrade.app.documents import encode_plan
 from copytrade.app.outcomes import Cycle
-from copytrade.domain.memory import Memory, recovering
+from copytrade.domain.lost_state import recovering
+from copytrade.domain.memory import Memory
 from copytrade.domain.model import Mode, Place
 from tests.app.stage import ME, Stage, outcomes
 from tests.e2e.driving import Story, busy, config_of, run_until, world_of

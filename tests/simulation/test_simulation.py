@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from attrs import evolve
 
+from copytrade.domain.lost_state import recovering, restored
 from copytrade.domain.memory import (
     Base,
     Evidence,
@@ -19,8 +20,6 @@ from copytrade.domain.memory import (
     ledgers,
     mine_polled,
     observed,
-    recovering,
-    restored,
 )
 from copytrade.domain.model import Side
 from copytrade.domain.policy import Policy
