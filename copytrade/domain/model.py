@@ -76,7 +76,10 @@ class Position:
 
 @frozen(kw_only=True)
 class Positions:
-    """One answer of the positions feed. Only one that is `ok` and not `incomplete` may be decided upon."""
+    """One answer of the positions feed. Only one that is `ok` and not `incomplete` may be decided upon.
+
+    Such a one has each token once: adapters and documents see to that.
+    """
 
     ok: bool = True
     incomplete: bool = False

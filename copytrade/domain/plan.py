@@ -182,16 +182,17 @@ def _normal_plan(snapshot: Snapshot, memo: Memo | None, seen: list[Considered] |
     total = ZERO  # pUSD that all tokens together count under the total cap
     actions: list[Action] = []
     decisions: list[Decision | None] = []
-    waiting: list[tuple[int, Token]] = []  # the tokens with a gap or an order, and the places of their decisions
+    # The tokens with a gap or an order: the places of their decisions, and what they count.
+    waiting: list[tuple[int, Token, Decimal]] = []
     for token in tokens(snapshot, memo):
-        if token.decision is not None:
-            total += token.counted
-            decisions.append(token.decision)
+        if token.at_rest is not None:
+            total += token.at_rest.counted
+            decisions.append(token.at_rest.decision)
             continue
-        token.counted = counted = _counted(token, policy)
+        counted = _counted(token, policy)
         total += counted
         if token.live or (token.delta is not ZERO and abs(token.delta) > policy.deadband_shares):
-            waiting.append((len(decisions), token))
+            waiting.append((len(decisions), token, counted))
             decisions.append(None)
             continue
         # Nothing is to be done there, whatever the budget.
@@ -201,17 +202,17 @@ def _normal_plan(snapshot: Snapshot, memo: Memo | None, seen: list[Considered] |
         if seen is not None:
             seen.append(Considered(token=token, reason=reason, actions=()))
         if memo is not None:
-            memo.keep(token, decision, policy)
+            memo.keep(token, decision, counted, policy)
     budget = Budget(notional=policy.max_notional_total - total, cash=_free_cash(snapshot), day=_left_today(snapshot))
     # The largest gap first; ties by token_key, in which the tokens come.
-    for place, token in sorted(waiting, key=_worth_of_gap, reverse=True):
+    for place, token, counted in sorted(waiting, key=_worth_of_gap, reverse=True):
         todo, reason, spent = reconcile_one(token, budget, snapshot, total=total)
         actions += todo
         if seen is not None:
             seen.append(Considered(token=token, reason=reason, actions=todo, budget=budget, total=total))
         decisions[place] = decision = _decision(token, reason)
         if memo is not None and reason is Reason.RESTING and not todo:
-            memo.keep(token, decision, policy)
+            memo.keep(token, decision, counted, policy)
         if spent is not NOTHING_SPENT:
             budget = budget.less(spent)
             total += spent.notional
@@ -232,7 +233,7 @@ def _counted(token: Token, policy: Policy) -> Decimal:
     return held * counted_price(token.cap_price)
 
 
-def _worth_of_gap(waiting: tuple[int, Token]) -> Decimal:
+def _worth_of_gap(waiting: tuple[int, Token, Decimal]) -> Decimal:
     token = waiting[1]
     return abs(token.delta) * (token.ref_price or ZERO)
 

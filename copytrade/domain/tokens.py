@@ -8,7 +8,7 @@ A token is *at rest* when nothing is to be done on it, and nothing but a change 
 inside the band, or an order of ours rests there that is still good until it expires. Neither the time nor what other
 tokens take of the budget matters to it. A `Memo` keeps such tokens from plan to plan, so that a token whose facts are
 what they were is neither put together nor decided again. That is for speed alone, where plans are made by the hundred
-thousand (backtests): with a memo and without it, the plan is the same.
+thousand (backtests): with a memo and without it, plans are equal.
 
 Not here: what is done about it (reconcile.py), and in which order (plan.py).   Read next: reconcile.py
 """
@@ -21,7 +21,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from attrs import define
+from attrs import define, frozen
 
 from copytrade.domain.desired import poll_of, polls_that_count, want_of
 from copytrade.domain.exposure import exposure, settled
@@ -43,6 +43,7 @@ from copytrade.domain.model import (
     TokenKey,
 )
 from copytrade.domain.policy import COPIED, Policy
+from copytrade.domain.records import maker
 from copytrade.domain.risk import cap_price, capped, delta, ref_price
 
 Orders = Mapping[TokenId, tuple[Order, ...]]
@@ -80,12 +81,9 @@ class Token:
     ref_price: Decimal | None
     cap_price: Decimal | None
 
-    # For a memo.
-    facts: tuple[object, ...]  # all of them but the book
-    steady: bool  # these and the book alone say what we hold and want
-    counted: Decimal  # pUSD under the total cap
-    decision: Decision | None  # None = not at rest
-    until: Decimal | None  # the last moment at which it is; None = as long as the facts are the same
+    facts: tuple[object, ...]  # all of the above that are facts, but for the book
+    steady: bool  # they and the book alone say what we hold and want
+    at_rest: AtRest | None  # None: to be decided
 
     @property
     def desired(self) -> Decimal:
@@ -107,6 +105,18 @@ class Token:
     def not_ours(self, policy: Policy) -> bool:
         """True where a sale would be due, and is kept from us."""
         return self.delta < -policy.deadband_shares and self.strange(policy)
+
+
+@frozen(kw_only=True, weakref_slot=False)
+class AtRest:
+    """What was decided on a token, and how long that stands at the latest."""
+
+    decision: Decision
+    counted: Decimal  # pUSD under the total cap
+    until: Decimal | None  # None = as long as its facts are what they were
+
+
+new_at_rest = maker(AtRest)
 
 
 def rests(orders: tuple[Order, ...], side: Side) -> Decimal:
@@ -131,6 +141,7 @@ class Memo:
     """The tokens that earlier plans found at rest. It changes no plan, only how long one takes.
 
     One memo may serve any plans, of whatever snapshots: all that it keeps is held against the facts before it is used.
+    Facts are the same when they are equal, so a number may come out with other zeros behind it: 0.5, where it is 0.50.
     """
 
     def __init__(self) -> None:
@@ -145,17 +156,16 @@ class Memo:
             self._policy, self._at_rest = policy, {}
         return self._at_rest
 
-    def keep(self, token: Token, decision: Decision, policy: Policy) -> None:
+    def keep(self, token: Token, decision: Decision, counted: Decimal, policy: Policy) -> None:
         """This was decided, and nothing is to be done: the token is at rest if nothing else has a say in that."""
         if not token.steady or token.token_key is None:
             return
-        if not token.live:
-            token.until = None
-        elif none_set(policy):
-            token.until = token.live[0].ts + policy.order_ttl_sec  # of two, one would have to go
-        else:
-            return
-        token.decision = decision
+        until = None
+        if token.live:
+            if not none_set(policy):
+                return
+            until = token.live[0].ts + policy.order_ttl_sec  # of two, one would have to go
+        token.at_rest = new_at_rest(decision=decision, counted=counted, until=until)
         self.at_rest(policy)[token.token_key] = token
 
     def tradable(self, ids: Ids) -> Ids:
@@ -165,9 +175,10 @@ class Memo:
         return self._ids[1]
 
     def in_line(self, keys: Set[TokenKey]) -> list[TokenKey]:
-        """The keys in their order."""
+        """The keys in their order. What is not among them is forgotten, or a memo would grow for ever."""
         if keys != self._line[0]:
             self._line = keys, sorted(keys)
+            self._at_rest = {key: token for key, token in self._at_rest.items() if key in keys}
         return self._line[1]
 
 
@@ -218,23 +229,23 @@ def _without(orders: Orders, ids: set[OrderId]) -> Orders:
 def tokens(snapshot: Snapshot, memo: Memo | None = None) -> Iterator[Token]:
     """Every token that we want, hold, may hold, or have an order on, by token_key; unknown orders' tokens last.
 
-    One after another, and not a list of them: most are decided at once, while all that they consist of is at hand. A
-    token that comes with its `decision` is at rest still.
+    One after another, and not a list of them: most are decided at once, while all that they consist of is at hand. With
+    a `memo`, what is at rest still comes as it was.
     """
     now, policy, ledgers = snapshot.now, snapshot.policy, snapshot.ledgers
     open_orders, in_doubt = orders_of_ours(snapshot)
     target = {position.token_key: position for position in snapshot.target.positions}
     mine = {position.token_key: position for position in snapshot.mine.positions}
     polls = polls_that_count(poll_of(snapshot.target), snapshot.target_history, policy)
-    memo = memo or Memo()
-    ids = memo.tradable(token_ids(snapshot))
+    ids = token_ids(snapshot)
+    ids = tradable(ids) if memo is None else memo.tradable(ids)
     with_orders = {token_id for orders in (open_orders, in_doubt) for token_id in orders if orders[token_id]}
 
     keys = target.keys() | mine.keys()
     keys |= {key for key in ids.keys() - keys if ids[key] in with_orders}
     keys |= {key for key in ledgers.keys() - keys if ledgers[key].believed > ZERO}
     keys |= {key for key in polls.greatest.keys() - keys if want_of(key, polls, policy.follow_ratio)[1] > ZERO}
-    line = memo.in_line(keys)
+    line = sorted(keys) if memo is None else memo.in_line(keys)
     its_id: list[Any] = list(map(ids.get, line))  # None, which is no key of the mappings below, where it has none
     facts_of_each = zip(
         its_id,
@@ -242,23 +253,22 @@ def tokens(snapshot: Snapshot, memo: Memo | None = None) -> Iterator[Token]:
         map(target.get, line),
         map(ledgers.get, line),
         map(polls.greatest.get, line),
+        map(polls.latest.get, line),
         map(open_orders.get, its_id),
         map(in_doubt.get, its_id),
         strict=True,
     )
     books = map(snapshot.books.get, its_id)
     alike = not polls.grow  # else what we want depends on more polls than on those among the facts
-    at_rest: Mapping[TokenKey, Token] = memo.at_rest(policy) if alike else {}
+    at_rest = {} if memo is None or not alike else memo.at_rest(policy)
     for key, facts, book in zip(line, facts_of_each, books, strict=True):
         known = at_rest.get(key)
-        if known is not None and known.facts == facts and (known.until is None or now <= known.until):
-            if known.book is not book:
-                _quoted_anew(known, book, policy)
+        if known is not None and known.facts == facts and _same_prices(known.book, book) and _still(known, now):
             yield known
             continue
         token = Token()
-        token.token_key, token.facts, token.book, token.decision = key, facts, book, None
-        token.token_id, token.mine, token.target, token.ledger, _, live, doubts = facts
+        token.token_key, token.facts, token.book, token.at_rest = key, facts, book, None
+        token.token_id, token.mine, token.target, token.ledger, _, _, live, doubts = facts
         token.live, token.doubts = live or (), doubts or ()
         token.left_alone = _left_alone(token, policy)
         token.steady = _hold(token, snapshot) and alike
@@ -269,12 +279,15 @@ def tokens(snapshot: Snapshot, memo: Memo | None = None) -> Iterator[Token]:
         yield _unknown(unknown, open_orders.get(unknown, ()), in_doubt.get(unknown, ()))
 
 
-def _quoted_anew(token: Token, book: Book | None, policy: Policy) -> None:
-    """The token has another book: as long as its prices are the same ones, what was decided stands."""
-    before, token.book = token.book, book
-    if before is None or book is None or (before.best_bid, before.best_ask) != (book.best_bid, book.best_ask):
-        token.decision = None
-        _price(token, policy)
+def _same_prices(one: Book | None, other: Book | None) -> bool:
+    """Nothing else of a book matters to a token at rest."""
+    if one is None or other is None:
+        return one is other
+    return one is other or (one.best_bid == other.best_bid and one.best_ask == other.best_ask)
+
+
+def _still(token: Token, now: Decimal) -> bool:
+    return token.at_rest is not None and (token.at_rest.until is None or now <= token.at_rest.until)
 
 
 def _left_alone(token: Token, policy: Policy) -> Reason | None:
@@ -328,7 +341,7 @@ def _unknown(token_id: TokenId, live: tuple[Order, ...], doubts: tuple[Order, ..
     token = Token()
     token.token_key, token.token_id, token.left_alone = None, token_id, Reason.UNRESOLVED
     token.mine = token.target = token.ledger = token.book = token.ref_price = token.cap_price = None
-    token.live, token.doubts, token.steady, token.decision = live, doubts, False, None
+    token.live, token.doubts, token.facts, token.steady, token.at_rest = live, doubts, (), False, None
     token.reported = token.lo = token.unsure = ZERO
     token.hi, token.warning = rests(doubts, BUY), ""
     token.uncapped_lo = token.uncapped_hi = token.latest = token.want_lo = token.want_hi = ZERO

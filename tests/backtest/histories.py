@@ -29,8 +29,12 @@ START = 1766000000
 CENT = Decimal("0.01")
 
 
-def history(seed: int, *, polls: int = 16, tokens: int = 3, has_trades: bool | None = None, start: int = START) -> Tape:
+def history(
+    seed: int, *, polls: int = 16, tokens: int = 3, has_trades: bool | None = None, start: int | None = None
+) -> Tape:
+    """It begins at a multiple of every poll interval, or somewhat later."""
     dice = Random(seed)
+    start = START + seed % 4 * 3 if start is None else start
     trades = dice.random() < 0.5 if has_trades is None else has_trades
     return Tape.of(_events(dice, polls, tokens, trades, start), name=f"history {seed}", has_trades=trades)
 

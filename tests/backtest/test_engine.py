@@ -109,6 +109,21 @@ def _perturbed(event, dice):
             return event
 
 
+class TestWhenItBegins:
+    """At the first record, whenever that is."""
+
+    @pytest.mark.parametrize("start", [1766000000, 1766000001, 1766000019, 1766000020])
+    def test_nothing_is_decided_before_it_and_nothing_is_silent(self, start):
+        polls = []
+        found = backtest(history(3, start=start), watch=lambda poll: polls.append(poll.snapshot.now))
+        assert start <= polls[0] < start + 20
+        assert polls[0] % 20 == 0
+        assert found.summary.polls == len(polls)
+        assert found.summary.started_at == start
+        assert found.summary.longest_silence_sec < 1000
+        assert 0 <= found.summary.covered <= 1
+
+
 class TestLimits:
     """The limits hold here as they do live."""
 

@@ -6,12 +6,13 @@ import gzip
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from copytrade.adapters.tapes import open_tape, write_tape
 from copytrade.app.backtest.engine import backtest
-from copytrade.app.backtest.tape import BookSeen, LeaderHeld, PriceSeen, Resolved, Tape, TokenListed, Traded
+from copytrade.app.backtest.tape import Beat, BookSeen, LeaderHeld, PriceSeen, Resolved, Tape, TokenListed, Traded
 from copytrade.errors import BadInput
 from tests.backtest.histories import history
 
@@ -107,6 +108,13 @@ class TestBadTapes:
         with pytest.raises(BadInput, match="no record"):
             Tape.of([])
         assert list(Tape.of([listed]).events()) == [listed]
+
+    def test_a_tape_that_is_evolved_is_looked_at_again(self):
+        tape = Tape.of([TokenListed(at=D(10), token_key="0xc1:0", token_id="111"), Beat(at=D(1000))])
+        with pytest.raises(BadInput, match="no gap above 60 s"):
+            list(evolve(tape, max_gap_sec=D(60)).events())
+        assert repr(tape) == repr(evolve(tape))
+        assert tape == evolve(tape)
 
     def test_another_version_is_refused(self, tmp_path):
         path = tmp_path / "tape.jsonl"

@@ -1,10 +1,12 @@
 """A memo changes no plan: whatever a token at rest was decided on is held against the facts again."""
 
+from decimal import Decimal
+
 import pytest
 from attrs import evolve
 
-from copytrade.domain.model import Reason
-from copytrade.domain.plan import plan
+from copytrade.domain.model import Positions, Reason
+from copytrade.domain.plan import considered, plan
 from copytrade.domain.tokens import Memo
 from tests.domain.notation import snapshot
 
@@ -28,6 +30,7 @@ from tests.domain.notation import snapshot
         ("want 100, hold 98, ledger 98", "want 100, hold 98, ledger 98, live BUY 5 @ 0.4"),
         ("want 100, hold 98, ledger 98", "want 100, hold 98, ledger 98, doubt BUY 5 @ 0.4"),
         ("want 98, hold 98, polls 98", "want 98, hold 98, polls 120"),
+        ("want 100, hold 98, book 0.4/0.6", "A: want 100, hold 98, book 0.4/0.6 | B: want 50, book 0.4/0.6"),
         # an order that rests
         ("want 100, hold 0, ledger 0, live BUY 5 @ 0.4 age 10", "want 100, hold 0, ledger 0"),
         ("want 100, hold 0, ledger 0, live BUY 5 @ 0.4 age 10", "want 100, hold 0, ledger 0, live BUY 5 @ 0.4 age 91"),
@@ -90,6 +93,45 @@ def test_what_is_at_rest_is_taken_over(world, taken_over):
     (first,), (again,) = plan(told, memo).decisions, plan(told, memo).decisions
     assert first == again
     assert (again is first) is taken_over
+
+
+def test_the_same_key_with_another_id():
+    """It is another token to the exchange, and the book and the orders of the first are none of its own."""
+    one = snapshot("want 100, hold 60, book 0.4/0.6")
+    target, mine = (
+        Positions(positions=tuple(evolve(row, token_id=None) for row in answer.positions))
+        for answer in (one.target, one.mine)
+    )
+    one = evolve(one, target=target, mine=mine)
+    other = evolve(one, token_map=dict.fromkeys(one.token_map, "99"))
+    memo = Memo()
+    for told in (one, other, one):
+        assert plan(told, memo) == plan(told)
+    assert [plan(told).decisions[0].token_id for told in (one, other)] == ["10", "99"]
+
+
+def test_two_rows_of_one_token():
+    """No answer that may be decided upon has them. A memo does not make more of them than a plan does."""
+    one = snapshot("want 100, hold 100, polls 100")
+    (row,) = one.target.positions
+    memo = Memo()
+    for size in (100, 50, 100):
+        rows = (evolve(row, size=Decimal(size)), evolve(row, size=Decimal(0)))
+        told = evolve(one, target=Positions(positions=rows))
+        assert plan(told, memo) == plan(told)
+
+
+def test_what_is_not_there_any_more_is_forgotten():
+    memo, policy = Memo(), snapshot("").policy
+    for name in "ABCDEFGH":
+        plan(evolve(snapshot(f"{name}: want 100, hold 98"), policy=policy), memo)
+        assert len(memo.at_rest(policy)) == 1
+
+
+def test_a_token_can_be_printed():
+    """Whoever looks into a failure prints what was considered."""
+    for world in ("want 100, hold 98", "hold 60..80, live BUY 5 @ 0.4", "no id, live BUY 5 @ 0.4", "hold 9, safe"):
+        assert "Token(" in repr(considered(snapshot(world)))
 
 
 def test_another_book_at_the_same_prices_changes_nothing():

@@ -33,7 +33,7 @@ from copytrade.app.backtest.result import Decided, Fill, OrderRecord, Result
 from copytrade.app.backtest.tape import Event, Tape
 from copytrade.app.backtest.world import World
 from copytrade.domain import memory as remembering
-from copytrade.domain.amounts import EXACT, equal
+from copytrade.domain.amounts import EXACT, ceiled, equal
 from copytrade.domain.day import marked, prices_of
 from copytrade.domain.exposure import needs_witness
 from copytrade.domain.memory import Base, Evidence, Memory, OwnOrder, Sighting
@@ -49,6 +49,7 @@ LEAST_LIFE_SEC = Decimal(190)
 TAKEN_OFF_SEC = Decimal(60)
 
 new_own_order = maker(OwnOrder)
+_NOTHING = Memory()
 
 
 @frozen(kw_only=True)
@@ -165,7 +166,7 @@ class _Run:
         self._next = next(self._events, None)
         assert self._next is not None, "an empty tape was refused"
         interval = self.given.poll_interval_sec
-        now = -(-self._next.at // interval) * interval
+        now = ceiled(self._next.at, interval)
         while True:
             self._advance(now)
             if self._next is None:
@@ -247,7 +248,7 @@ class _Run:
             base = self._bases.get(key)
             if base is not None:
                 bases[key] = base
-        return Memory(orders=orders, bases=bases, day=self._memory.day)
+        return remembering.memory_evolved(_NOTHING, orders=orders, bases=bases, day=self._memory.day)
 
     def _keep_part(self, keys: Iterable[TokenKey], before: Memory, part: Memory) -> None:
         """Memory as these tokens know it has changed."""

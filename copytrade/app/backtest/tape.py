@@ -8,7 +8,8 @@
     Resolved      the market is over; a share pays so much (None: nobody recorded it)
     Beat          nothing happened, and somebody was watching
 
-Rule 1: a tape is read from its beginning whenever it is run, and never held in memory: it may be longer than that.
+Rule 1: a tape is read from its beginning whenever it is run. One from a file is never held in memory: it may be longer
+        than that.
 Rule 2: every record of every source goes through `checked`, so that a bad tape has one clear error with its place: a
         tape in memory when it is made, a tape from a file whenever it is read.
 Rule 3: a record says what was true at its own time. What nobody could know then does not stand in it.
@@ -25,7 +26,7 @@ from decimal import Decimal
 from functools import partial
 from operator import itemgetter
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from copytrade.domain.model import ONE, ZERO, Side, TokenId, TokenKey
 from copytrade.errors import BadInput, Fault
@@ -128,7 +129,8 @@ class Tape:
     has_trades: bool = False  # every trade of its tokens is on the tape: then books alone fill nothing
     max_gap_sec: Decimal | None = None  # a longer silence means that something is missing
     notes: tuple[str, ...] = ()  # what its source had to assume, for the result
-    _sound: bool = False  # its records are in memory, and were checked when they came there
+    # Its records are in memory, and were checked when they came there. Whatever is evolved of it is looked at again.
+    _sound: bool = field(default=False, init=False, repr=False, eq=False)
 
     @classmethod
     def of(
@@ -150,7 +152,8 @@ class Tape:
         )
         for _ in checked(tape):
             pass
-        return evolve(tape, sound=True)
+        object.__setattr__(tape, "_sound", True)
+        return tape
 
     def events(self) -> Iterator[Event]:
         """Read it from the beginning. Raises BadInput with the place of the first record that makes no sense."""

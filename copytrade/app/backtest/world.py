@@ -137,7 +137,7 @@ class World:
     def live(self, event: Event | None, events: Iterator[Event], until: Decimal) -> Event | None:
         """`event` happens, and all that come after it by then. Returns the first that does not."""
         due, apply = self.naive.due, self._apply
-        if self.first_at is None and event is not None:
+        if self.first_at is None and event is not None and event.at <= until:
             self.first_at = event.at
         while event is not None and (at := event.at) <= until:
             if due and due[0][0] <= at:
