@@ -31,6 +31,7 @@ from tests.domain.notation import snapshot
         ("want 100, hold 98, ledger 98", "want 100, hold 98, ledger 98, doubt BUY 5 @ 0.4"),
         ("want 98, hold 98, polls 98", "want 98, hold 98, polls 120"),
         ("want 100, hold 98, book 0.4/0.6", "A: want 100, hold 98, book 0.4/0.6 | B: want 50, book 0.4/0.6"),
+        ("want 100, hold 0, book 0.4/0.6, id 012", "want 100, hold 0, book 0.4/0.6"),
         # an order that rests
         ("want 100, hold 0, ledger 0, live BUY 5 @ 0.4 age 10", "want 100, hold 0, ledger 0"),
         ("want 100, hold 0, ledger 0, live BUY 5 @ 0.4 age 10", "want 100, hold 0, ledger 0, live BUY 5 @ 0.4 age 91"),
@@ -126,6 +127,13 @@ def test_what_is_not_there_any_more_is_forgotten():
     for name in "ABCDEFGH":
         plan(evolve(snapshot(f"{name}: want 100, hold 98"), policy=policy), memo)
         assert len(memo.at_rest(policy)) == 1
+
+
+def test_what_only_our_orders_know_comes_last_by_its_id():
+    orders = {str(number): snapshot("live BUY 5 @ 0.4").open_orders["10"] for number in range(20, 40)}
+    orders = {token_id: (evolve(one, order_id=token_id),) for token_id, (one,) in orders.items()}
+    decided = plan(evolve(snapshot("want 100, hold 98"), open_orders=orders)).decisions
+    assert [decision.token_id for decision in decided] == ["10", *sorted(orders)]
 
 
 def test_a_token_can_be_printed():
