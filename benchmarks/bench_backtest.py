@@ -32,7 +32,7 @@ from copytrade.domain.tokens import Memo
 
 CASH = Decimal(5000)
 TOKENS = 50
-PACES = (1, 4, 10)  # polls of 20 s from one change of the leader's to the next
+PACES = (1, 2, 4, 10)  # polls of 20 s from one change of the leader's to the next
 _RSS = (
     "import sys; sys.path.insert(0, {root!r})\n"
     "from benchmarks.backtest_tape import market_tape\n"
