@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
@@ -57,11 +58,11 @@ def main() -> None:
 
     for every in PACES:
         tape = market_tape(polls=polls, changes=1 / TOKENS / every)
-        seconds, found = min((_timed(lambda tape=tape: run(tape, world)) for _ in range(3)), key=itemgetter(0))
+        seconds, found = min((_timed(partial(run, tape, world)) for _ in range(3)), key=itemgetter(0))
         decisions, done = found.summary.decisions, found.summary
         engine.plan, spent[0] = timed, 0.0
         try:
-            whole, _ = _timed(lambda tape=tape: run(tape, world))
+            whole, _ = _timed(partial(run, tape, world))
         finally:
             engine.plan = real
         print(f"the leader changes a holding every {every * INTERVAL} s:")
@@ -86,6 +87,7 @@ def main() -> None:
 
 
 def run(tape: Tape, world: Assumptions) -> engine.Result:
+    """One backtest."""
     return backtest(tape, fills="optimistic", assumptions=world, keep=False)
 
 

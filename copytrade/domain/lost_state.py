@@ -4,8 +4,8 @@ Rule 1: a token is on hold until the exchange's own balance of it may be believe
         after our last fill there, and after the last order was listed there that we do not know.
 Rule 2: where the feed does not say the same as that balance yet, nobody knows what the shares have cost: they count
         under the caps as the dearest there are, until it does.
-Rule 3: until then a token counts as the most that was told of it since the start, since a feed may fall back to before
-        a purchase that it knew of, and an unknown BUY may have filled.
+Rule 3: until its balance is known a token counts as the most that was told of it since the start, since a feed may fall
+        back to before a purchase that it knew of, and an unknown BUY may have filled.
 
 Not here: what is remembered, and of whom a token is ours (memory.py).   Read next: app/cycle.py
 """

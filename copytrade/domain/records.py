@@ -26,7 +26,8 @@ def maker(record: Callable[Given, Record]) -> Callable[Given, Record]:
     """A function that takes what this frozen attrs class takes, by name, and makes the same record of it.
 
     The class has slots and no weak references, else the classes cannot be exchanged; and neither converters nor
-    defaults that are made anew for each record, which are not seen to here.
+    defaults that are made anew for each record, which are not seen to here. A default is not looked at: it has to be
+    right whatever the other fields are.
 
     >>> from attrs import frozen
     >>> @frozen(kw_only=True, weakref_slot=False)

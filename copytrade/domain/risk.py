@@ -7,7 +7,7 @@ Rule 3: under the caps, every live BUY of ours counts whole, one that is cancell
         the race with a fill, or with a part of one. The cash that such a BUY frees serves its own token only. Of what a
         day may cost it frees nothing either: that is never exceeded, whatever fills.
 
-Not here: who gets it first (plan.py).   Read next: quote.py
+Not here: who gets it first (plan.py).   Read next: tokens.py
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ tokens take of the budget matters to it. A `Memo` keeps such tokens from plan to
 what they were is neither put together nor decided again. That is for speed alone, where plans are made by the hundred
 thousand (backtests): with a memo and without it, plans are equal.
 
-Not here: what is done about it (reconcile.py), and in which order (plan.py).   Read next: reconcile.py
+Not here: what is done about it (reconcile.py), and in which order (plan.py).   Read next: quote.py
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Token:
     ref_price: Decimal | None
     cap_price: Decimal | None
 
-    facts: tuple[object, ...]  # all of the above that are facts, but for the book
+    facts: tuple[object, ...]  # all that a snapshot says of it, but for the book
     steady: bool  # they and the book alone say what we hold and want
     at_rest: AtRest | None  # None: to be decided
 
@@ -142,6 +142,7 @@ class Memo:
 
     One memo may serve any plans, of whatever snapshots: all that it keeps is held against the facts before it is used.
     Facts are the same when they are equal, so a number may come out with other zeros behind it: 0.5, where it is 0.50.
+    All that it does is for `tokens` and `plan` to ask; whoever hands it to them only makes it, and keeps it.
     """
 
     def __init__(self) -> None:
@@ -152,7 +153,7 @@ class Memo:
 
     def at_rest(self, policy: Policy) -> dict[TokenKey, Token]:
         """The tokens at rest under this policy, by their keys."""
-        if policy is not self._policy:
+        if policy is not self._policy and policy != self._policy:
             self._policy, self._at_rest = policy, {}
         return self._at_rest
 

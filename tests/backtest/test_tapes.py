@@ -109,6 +109,11 @@ class TestBadTapes:
             Tape.of([])
         assert list(Tape.of([listed]).events()) == [listed]
 
+    def test_and_not_again_when_it_is_run(self, monkeypatch):
+        made = Tape.of([TokenListed(at=D(10), token_key="0xc1:0", token_id="111")])
+        monkeypatch.setattr("copytrade.app.backtest.tape.checked", lambda _: pytest.fail("looked at again"))
+        assert len(list(made.events())) == 1
+
     def test_a_tape_that_is_evolved_is_looked_at_again(self):
         tape = Tape.of([TokenListed(at=D(10), token_key="0xc1:0", token_id="111"), Beat(at=D(1000))])
         with pytest.raises(BadInput, match="no gap above 60 s"):

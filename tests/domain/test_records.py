@@ -112,10 +112,9 @@ class TestWhatIsWrong:
     def test_what_has_a_default_is_looked_at_as_well(self, wrong):
         with pytest.raises(ValueError) as by_class:
             Base(base=D(5), **wrong)
-        for make in (new_base, maker(Base)):
-            with pytest.raises(ValueError) as made:
-                make(base=D(5), **wrong)
-            assert str(made.value) == str(by_class.value)
+        with pytest.raises(ValueError) as made:
+            maker(Base)(base=D(5), **wrong)
+        assert str(made.value) == str(by_class.value)
 
     def test_a_validator_sees_the_fields_that_come_before(self):
         @frozen(kw_only=True, weakref_slot=False)

@@ -142,6 +142,13 @@ def test_a_token_can_be_printed():
         assert "Token(" in repr(considered(snapshot(world)))
 
 
+def test_an_equal_policy_is_the_same_policy():
+    """Each document is read with a policy of its own."""
+    memo = Memo()
+    (first,), (again,) = (plan(snapshot("want 100, hold 98"), memo).decisions for _ in range(2))
+    assert again is first
+
+
 def test_another_book_at_the_same_prices_changes_nothing():
     one, memo = snapshot("want 100, hold 98, book 0.4/0.6"), Memo()
     other = evolve(snapshot("want 100, hold 98, book 0.4/0.6, last 0.5"), policy=one.policy)

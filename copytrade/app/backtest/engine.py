@@ -49,7 +49,7 @@ LEAST_LIFE_SEC = Decimal(190)
 TAKEN_OFF_SEC = Decimal(60)
 
 new_own_order = maker(OwnOrder)
-_NOTHING = Memory()
+_NOTHING = Memory()  # evolved, a memory of some tokens is made sooner than by its class
 
 
 @frozen(kw_only=True)
@@ -165,6 +165,7 @@ class _Run:
         self._events = self.tape.events()
         self._next = next(self._events, None)
         assert self._next is not None, "an empty tape was refused"
+        self.world.first_at = self.world.last_at = self._next.at
         interval = self.given.poll_interval_sec
         now = ceiled(self._next.at, interval)
         while True:
@@ -179,10 +180,10 @@ class _Run:
         self._file_fills()
 
     def _advance(self, until: Decimal) -> None:
-        event, heard_at = self._next, self.world.last_at
+        event = self._next
         # Within one stretch between two polls no record is far from the next.
-        if event is not None and event.at <= until and self.world.first_at is not None:
-            self.meter.silence(heard_at, event.at)
+        if event is not None and event.at <= until:
+            self.meter.silence(self.world.last_at, event.at)
         self._next = self.world.live(event, self._events, until)
 
     # -- one poll -----------------------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ class Meter:
         )
 
     def _covered(self) -> Decimal:
-        whole = self.world.last_at - (self.world.first_at or ZERO)
+        whole = self.world.last_at - self.world.first_at
         return (part(whole - self._silent, whole) or ZERO) if whole else ONE
 
     def polled(self, now: Decimal, decided: Plan) -> None:
@@ -155,7 +155,7 @@ class Meter:
     def summary(self) -> Summary:
         """The sums, as they stand at the end of the tape."""
         world = self.world
-        started_at, ended_at, marks = world.first_at or ZERO, world.last_at, world.marks
+        started_at, ended_at, marks = world.first_at, world.last_at, world.marks
         end = self._point(ended_at)
         self.curve.points.append(end)
         account, naive = world.account, world.naive.account

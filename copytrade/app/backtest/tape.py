@@ -8,10 +8,10 @@
     Resolved      the market is over; a share pays so much (None: nobody recorded it)
     Beat          nothing happened, and somebody was watching
 
-Rule 1: a tape is read from its beginning whenever it is run. One from a file is never held in memory: it may be longer
-        than that.
+Rule 1: a tape is read from its beginning whenever it is run. What comes record by record from a file is never held in
+        memory: it may be longer than that.
 Rule 2: every record of every source goes through `checked`, so that a bad tape has one clear error with its place: a
-        tape in memory when it is made, a tape from a file whenever it is read.
+        tape that is in memory when it comes there, any other whenever it is read.
 Rule 3: a record says what was true at its own time. What nobody could know then does not stand in it.
 
 Times are seconds since the epoch, sizes shares, prices pUSD per share; all `Decimal`, from the text on.

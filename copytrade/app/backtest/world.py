@@ -99,7 +99,7 @@ class World:
     guessed: set[TokenKey] = field(factory=set, init=False)  # those of them that the tape did not say
     fill_count: int = field(default=0, init=False)
     filled_shares: Decimal = field(default=ZERO, init=False)
-    first_at: Decimal | None = field(default=None, init=False)
+    first_at: Decimal = field(default=ZERO, init=False)  # of the first record, and of the last one that happened
     last_at: Decimal = field(default=ZERO, init=False)
 
     # what the feeds say, and what they will say once their lag is over
@@ -137,8 +137,6 @@ class World:
     def live(self, event: Event | None, events: Iterator[Event], until: Decimal) -> Event | None:
         """`event` happens, and all that come after it by then. Returns the first that does not."""
         due, apply = self.naive.due, self._apply
-        if self.first_at is None and event is not None and event.at <= until:
-            self.first_at = event.at
         while event is not None and (at := event.at) <= until:
             if due and due[0][0] <= at:
                 self.copy_naively(at)
