@@ -129,6 +129,11 @@ def test_what_is_not_there_any_more_is_forgotten():
         assert len(memo.at_rest(policy)) == 1
 
 
+def test_tokens_come_by_their_keys():
+    told = snapshot(" | ".join(f"{name}: want 100, hold 98" for name in "TSRQPONMLKJIHGFEDCBA"))
+    assert [decision.token_id for decision in plan(told, Memo()).decisions] == [str(number) for number in range(10, 30)]
+
+
 def test_what_only_our_orders_know_comes_last_by_its_id():
     orders = {str(number): snapshot("live BUY 5 @ 0.4").open_orders["10"] for number in range(20, 40)}
     orders = {token_id: (evolve(one, order_id=token_id),) for token_id, (one,) in orders.items()}
