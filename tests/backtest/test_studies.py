@@ -146,6 +146,18 @@ class TestTheReport:
         drawn = shown.stdout.count('class="main-svg"')
         assert drawn >= 2 * page.count("plotly-graph-div") > 0
         assert 'class="scatterlayer' in shown.stdout
+        legends = [_legend(figure) for figure in shown.stdout.split("plotly-graph-div")[1:]]
+        assert any(legends)
+        assert all(bottom <= top for bottom, top in filter(None, legends)), "a legend hides what is drawn"
+
+
+def _legend(figure):
+    """Where the figure's legend ends, and where what is drawn begins, in pixels; None where it has no legend."""
+    box = re.search(
+        r'<g class="legend"[^>]*translate\([\d.]+,([\d.]+)\)"[^>]*>\s*<rect class="bg"[^>]* height="(\d+)"', figure
+    )
+    drawn = re.search(r'<rect class="nsewdrag[^>]* y="([\d.]+)"', figure)
+    return (float(box[1]) + float(box[2]), float(drawn[1])) if box and drawn else None
 
 
 def run(capsys, *args):

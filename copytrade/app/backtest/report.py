@@ -193,7 +193,7 @@ def _figure(plotly: Any, drawn: Any, title: str, *, height: int = 380) -> str:
         title={"text": html.escape(title), "font": {"size": 13}},
         template="plotly_white",
         hovermode="x unified" if not isinstance(drawn, plotly.Figure) else "closest",
-        legend={"orientation": "h", "y": 1.14, "x": 1, "xanchor": "right"},
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 1, "xanchor": "right"},  # above what is drawn
     )
     text: str = figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False})
     return text
