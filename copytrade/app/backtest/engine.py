@@ -6,9 +6,7 @@
     execute   cancels, then places, arrive `latency_sec` later, at whatever the market is then
 
 Rule 1: a poll sees what is older than its lag and nothing else; the tape is never read past the moment that is lived.
-Rule 2: memory changes by its own transitions alone, in the order of app/cycle.py. They treat each token by itself, so
-        they are applied to the tokens where anything may have changed (`touched`) and to no others; a test holds
-        that against applying them to all.
+Rule 2: memory changes by its own transitions alone, in the order of app/cycle.py (slices.py).
 Rule 3: books of all tokens are in the snapshot, where the live loop asks only for those that it needs. That costs
         nothing here and changes no action: a book beyond `tokens_to_quote` is looked at by nobody who acts.
 Rule 4: dice are seeded and thrown only where an assumption has a rate; nothing else is random.
@@ -18,7 +16,6 @@ Not here: what happens to market, leader and orders (world.py), what is told at 
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal, localcontext
 from random import Random
@@ -30,15 +27,13 @@ from copytrade.app.backtest.assumptions import ASSUMED_OF, Assumptions, FillMode
 from copytrade.app.backtest.fills import Resting
 from copytrade.app.backtest.meter import Meter
 from copytrade.app.backtest.result import Decided, Fill, OrderRecord, Result
+from copytrade.app.backtest.slices import Slices
 from copytrade.app.backtest.tape import Event, Tape
 from copytrade.app.backtest.world import World
 from copytrade.domain import memory as remembering
-from copytrade.domain.amounts import EXACT, ceiled, equal
-from copytrade.domain.day import marked, prices_of
-from copytrade.domain.exposure import needs_witness
-from copytrade.domain.memory import Base, Evidence, Memory, OwnOrder, Sighting
-from copytrade.domain.memory import Traded as Sums
-from copytrade.domain.model import ZERO, Cancel, Ledger, Order, OrderId, Place, Plan, Snapshot, TokenId, TokenKey
+from copytrade.domain.amounts import EXACT, ceiled
+from copytrade.domain.memory import OwnOrder
+from copytrade.domain.model import ZERO, Cancel, OrderId, Place, Plan, Snapshot, TokenId, TokenKey
 from copytrade.domain.plan import plan
 from copytrade.domain.policy import Policy
 from copytrade.domain.records import maker
@@ -49,7 +44,6 @@ LEAST_LIFE_SEC = Decimal(190)
 TAKEN_OFF_SEC = Decimal(60)
 
 new_own_order = maker(OwnOrder)
-_NOTHING = Memory()  # evolved, a memory of some tokens is made sooner than by its class
 
 
 @frozen(kw_only=True)
@@ -125,20 +119,12 @@ class _Run:
 
     world: World = field(init=False)
     meter: Meter = field(init=False)
+    slices: Slices = field(init=False)
     orders: list[OrderRecord] = field(factory=list, init=False)
     fills: list[Fill] = field(factory=list, init=False)
     decisions: list[Decided] = field(factory=list, init=False)
 
     _memo: Memo = field(factory=Memo, init=False)  # for speed: nothing is decided by it
-
-    # memory, sliced by token
-    _memory: Memory = field(factory=Memory, init=False)  # polls and holds; orders and bases stand below
-    _own: dict[TokenKey, dict[OrderId, OwnOrder]] = field(factory=dict, init=False)
-    _bases: dict[TokenKey, Base] = field(factory=dict, init=False)
-    _ledgers: dict[TokenKey, Ledger] = field(factory=dict, init=False)
-    _open: dict[TokenId, tuple[Order, ...]] = field(factory=dict, init=False)
-    _doubt: dict[TokenId, tuple[Order, ...]] = field(factory=dict, init=False)
-    _quiet_from: list[tuple[Decimal, TokenKey]] = field(factory=list, init=False)
 
     _counts_days: bool = field(init=False)
     _count: int = field(default=0, init=False)
@@ -157,6 +143,7 @@ class _Run:
         # Nothing else asks for the day's books, and to mark them costs a look at every holding in every poll.
         self._counts_days = self.policy.max_daily_spend is not None or self.policy.max_daily_loss is not None
         self.meter = Meter(policy=self.policy, world=self.world)
+        self.slices = Slices(policy=self.policy, world=self.world, whole=self.whole)
 
     # -- time ---------------------------------------------------------------------------------------------------------
 
@@ -191,8 +178,8 @@ class _Run:
     def _poll(self, now: Decimal) -> None:
         self.world.hear(now)
         self.world.expire(now)
-        restless = set(self.world.tokens) if self.whole else self._settled_by(now)
-        witnesses = self._observe(restless, now)
+        restless = self.slices.restless(now)
+        witnesses = self.slices.observe(restless, now)
         snapshot = Snapshot(
             now=now,
             policy=self.policy,
@@ -200,20 +187,20 @@ class _Run:
             mine=self.world.mine,
             token_map=dict(self.world.ids),
             books=self.world.tops(),
-            open_orders=dict(self._open),
-            in_doubt=dict(self._doubt),
+            open_orders=dict(self.slices.open_orders),
+            in_doubt=dict(self.slices.in_doubt),
             cash=max(self.world.account.cash, ZERO),
-            ledgers=dict(self._ledgers),
+            ledgers=dict(self.slices.ledgers),
             witnesses=witnesses,
-            target_history=self._memory.polls,
-            holds={key: hold.until for key, hold in self._memory.holds.items() if hold.until > now},
+            target_history=self.slices.memory.polls,
+            holds={key: hold.until for key, hold in self.slices.memory.holds.items() if hold.until > now},
         )
         if self._counts_days:
-            self._mark(snapshot)
-            snapshot = evolve(snapshot, today=self._memory.day.today(now))
+            self.slices.mark(snapshot)
+            snapshot = evolve(snapshot, today=self.slices.memory.day.today(now))
         decided = plan(snapshot, self._memo)
-        self._memory = remembering.target_polled(self._memory, self.world.target_poll, self.policy)
-        self._remember_mine(restless, witnesses, now)
+        self.slices.memory = remembering.target_polled(self.slices.memory, self.world.target_poll, self.policy)
+        self.slices.remember_mine(restless, witnesses, now)
         self.meter.polled(now, decided)
         if self.keep:
             self.decisions.extend(Decided(at=now, decision=decision) for decision in decided.decisions)
@@ -224,147 +211,6 @@ class _Run:
         if decided.actions:
             self._advance(now + self.given.latency_sec)
             self._execute(decided, now + self.given.latency_sec)
-
-    def _mark(self, snapshot: Snapshot) -> None:
-        """The day's books take in what the copied holdings are worth now, as app/observing.py has it. What is over is
-        redeemed at once here, so no row tells what it paid."""
-        held = {key: ledger.believed for key, ledger in self._ledgers.items()}
-        prices = {**prices_of(snapshot), **self.world.paid}
-        day = marked(self._memory.day, held, prices, snapshot.now)
-        self._memory = remembering.memory_evolved(self._memory, day=day)
-
-    def _settled_by(self, now: Decimal) -> set[TokenKey]:
-        """The tokens on which memory's transitions could change anything in this poll."""
-        while self._quiet_from and self._quiet_from[0][0] <= now:
-            self.world.touched.add(heapq.heappop(self._quiet_from)[1])
-        restless, self.world.touched = self.world.touched, set()
-        return restless
-
-    def _part(self, keys: Iterable[TokenKey]) -> Memory:
-        """Memory as these tokens know it."""
-        orders: dict[OrderId, OwnOrder] = {}
-        bases: dict[TokenKey, Base] = {}
-        for key in keys:
-            orders.update(self._own.get(key, ()))
-            base = self._bases.get(key)
-            if base is not None:
-                bases[key] = base
-        return remembering.memory_evolved(_NOTHING, orders=orders, bases=bases, day=self._memory.day)
-
-    def _keep_part(self, keys: Iterable[TokenKey], before: Memory, part: Memory) -> None:
-        """Memory as these tokens know it has changed."""
-        if part.orders is not before.orders:
-            for key in keys:
-                self._own.pop(key, None)
-            for order_id, order in part.orders.items():
-                self._own.setdefault(order.token_key, {})[order_id] = order
-        self._bases.update(part.bases)
-        if part.day is not self._memory.day:
-            self._memory = remembering.memory_evolved(self._memory, day=part.day)
-
-    def _observe(self, keys: set[TokenKey], now: Decimal) -> dict[TokenKey, Decimal]:
-        """Take in what the exchange says of our orders on these tokens; return the balances that had to be asked."""
-        moved, self.world.moved = keys if self.whole else self.world.moved, set()
-        assert moved <= keys, "whatever moves an order touches its token"
-        if moved:
-            self._take_in(moved, now)
-        return {
-            key: self.world.account.shares.get(key, ZERO)
-            for key in keys
-            if needs_witness(
-                self.world.reported.get(key, ZERO),
-                self._ledgers.get(key),
-                in_doubt=self.world.ids[key] in self._doubt,
-                now=now,
-                policy=self.policy,
-            )
-        }
-
-    def _take_in(self, keys: set[TokenKey], now: Decimal) -> None:
-        """Every order of ours on these tokens moves to where the exchange's answers put it."""
-        world = self.world
-        part = self._part(keys)
-        if part.orders:
-            listed, closed, sums = {}, {}, {}
-            for order_id in part.orders:
-                order = world.resting.get(order_id)
-                if order is None:  # it never arrived
-                    continue
-                if order.live:
-                    listed[order_id] = order.matched
-                else:
-                    closed[order_id] = order.matched
-                if order.matched:
-                    sums[order_id] = Sums(traded=order.matched, confirmed=order.matched)
-            asked = remembering.to_look_up(part, listed)
-            read = bool(asked) or remembering.trades_wanted_after(part, listed) is not None
-            evidence = Evidence(
-                asked_at=now,
-                listed=listed,
-                looked_up={one: Sighting(resting=False, matched=closed[one]) for one in asked if one in closed},
-                trades=sums if read else None,
-                trades_asked_at=now,
-            )
-            before, part = part, remembering.observed(part, evidence, now=now, policy=self.policy)
-            self._keep_part(keys, before, part)
-            self._forget(before.orders.keys() - part.orders.keys())
-        live, doubt = remembering.live_and_in_doubt(part, now)
-        for key in keys:
-            token_id = world.ids[key]
-            for said, mine in ((live, self._open), (doubt, self._doubt)):
-                if token_id in said:
-                    mine[token_id] = said[token_id]
-                else:
-                    mine.pop(token_id, None)
-        told = remembering.ledgers(part)
-        self._ledgers.update(told)
-        # What is in doubt may be settled by time alone, and a fill's trades are read in the poll after it was seen.
-        world.touch([key for key in keys if world.ids[key] in doubt or (key in told and not told[key].final)])
-
-    def _forget(self, order_ids: Iterable[OrderId]) -> None:
-        """Memory needs these orders no more, so nobody will ask the exchange for them."""
-        for order_id in order_ids:
-            self.world.resting.pop(order_id, None)
-
-    def _remember_mine(self, keys: set[TokenKey], witnesses: dict[TokenKey, Decimal], now: Decimal) -> None:
-        """Our own positions were polled: ledgers may start anew. Tokens on which nothing can change go to rest."""
-        if not keys:
-            return
-        part = self._part(keys)
-        doubted = [key for key in keys if self.world.ids[key] in self._doubt]
-        after = remembering.mine_polled(
-            part,
-            self.world.reported,
-            witnesses,
-            doubted,
-            now=now,
-            policy=self.policy,
-            prices=self.world.paid_on_average,
-            told={key: self._ledgers[key] for key in part.bases},
-        )
-        self._keep_part(keys, part, after)
-        self._forget(part.orders.keys() - after.orders.keys())
-        changed = after
-        if after.orders is part.orders:  # as mostly: then a ledger is another one only where its base is
-            bases = {key: base for key, base in after.bases.items() if base is not part.bases[key]}
-            changed = remembering.memory_evolved(after, bases=bases)
-        told = remembering.ledgers(changed)
-        for key in after.bases:
-            before = self._ledgers[key]
-            ledger = told.get(key, before)
-            if ledger is not before and ledger == before:
-                ledger = before
-            settled = (
-                ledger is before
-                and self.world.ids[key] not in self._doubt
-                and ledger.final
-                and equal(self.world.reported.get(key, ZERO), ledger.believed)
-            )
-            self._ledgers[key] = ledger
-            if not settled:
-                self.world.touched.add(key)
-            elif ledger.moved_at + self.policy.settle_timeout_sec > now:
-                heapq.heappush(self._quiet_from, (ledger.moved_at + self.policy.settle_timeout_sec, key))
 
     def _file_fills(self) -> None:
         if self.keep:
@@ -383,7 +229,7 @@ class _Run:
         expiration = max(at + TAKEN_OFF_SEC + self.policy.order_ttl_sec, at + LEAST_LIFE_SEC)
         made = [self._made(place, at, expiration) for place in places]
         intents = [intent for _, intent in made]
-        before = self._part(keys)
+        before = self.slices.part(keys)
         part = remembering.intended(before, intents, self.world.reported, self.world.paid_on_average)
         accepted: dict[OrderId, Decimal] = {}
         never, taken, hold = [], [], []
@@ -420,8 +266,8 @@ class _Run:
         part = remembering.acknowledged(part, accepted, at)
         if never:
             part = remembering.refused(part, never)
-        self._keep_part(keys, before, part)
-        self._memory = remembering.held(remembering.released(self._memory, taken), hold, at)
+        self.slices.keep(keys, before, part)
+        self.slices.memory = remembering.held(remembering.released(self.slices.memory, taken), hold, at)
 
     def _made(self, place: Place, at: Decimal, expiration: Decimal) -> tuple[Resting, OwnOrder]:
         self._count += 1
@@ -470,8 +316,8 @@ class _Run:
             if not was_live:  # "already canceled or matched": it may have matched more than the plan knew
                 dropped.add(cancel.token_id)
         self.world.touch(keys)
-        part = self._part(keys)
-        self._keep_part(keys, part, remembering.gone(part, confirmed, at))
+        part = self.slices.part(keys)
+        self.slices.keep(keys, part, remembering.gone(part, confirmed, at))
         return dropped
 
     # -- the end ------------------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 Everything here happens whether or not anybody looks. What a decision may know of it is `hear` (the feeds, as late as
 they are), `tops` (the books) and `resting` (our orders); what a decision may do is `post` and taking an order down.
 
-Not here: decisions and what is remembered (engine.py), how much an order fills (fills.py).   Read next: engine.py
+Not here: what is remembered of it (slices.py), decisions (engine.py), how much an order fills (fills.py).
+Read next: slices.py
 """
 
 from __future__ import annotations
